@@ -1,0 +1,30 @@
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from shellbuild.cli import main
+from shellbuild.errors import UsageError
+
+
+@pytest.mark.parametrize("command", ["", "build", "fetch", "conformance", "check-patches", "refresh-patch", "schema"])
+def test_every_command_explains_itself(command):
+    result = CliRunner().invoke(main, [*command.split(), "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_an_error_is_one_line_on_stderr_with_its_own_status():
+    result = CliRunner().invoke(main, ["build", "bash", "--target", "vax"])
+    assert result.exit_code == UsageError.exit_code
+    assert result.stdout == ""
+    assert "error: no target 'vax'" in result.stderr
+
+
+def test_help_needs_no_heavy_imports():
+    program = "import sys, shellbuild.cli; print([m for m in ('requests', 'pydantic') if m in sys.modules])"
+    env = {"PYTHONPATH": "src", "PATH": os.environ["PATH"]}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
