@@ -105,6 +105,12 @@ def check_patches(session: nox.Session) -> None:
     shellbuild(session, "check-patches")
 
 
+@nox.session(default=False)
+def check_answers(session: nox.Session) -> None:
+    """Compare the recipes' answers for configure with what a native configure finds."""
+    shellbuild(session, "check-answers")
+
+
 @nox.session(tags=["update"], default=False)
 def refresh_patch(session: nox.Session) -> None:
     """Open a tree with a patch applied and write the edited patch back: -- bash|zsh [--release R] [--finish]."""

@@ -133,6 +133,22 @@ def check_patches(shell: tuple[str, ...]) -> None:
             note(f"{name} {release}: the series applies and compiles")
 
 
+@main.command("check-answers")
+@click.option("--shell", type=click.Choice(["bash", "zsh"]), multiple=True, help="Only this shell; repeatable.")
+def check_answers(shell: tuple[str, ...]) -> None:
+    """Compare the recipes' answers for configure with what a native configure finds."""
+    from shellbuild import builder
+    from shellbuild.builder.answers import compare_answers
+    from shellbuild.project import SHELLS
+
+    different = False
+    for name in shell or SHELLS:
+        lines = compare_answers(builder.make_request(name))
+        different |= bool(lines)
+        click.echo("\n".join([f"{name}: {'these answers differ' if lines else 'all answers agree'}", *lines]))
+    sys.exit(1 if different else 0)
+
+
 @main.command("refresh-patch")
 @click.argument("name", type=click.Choice(["bash", "zsh"]))
 @click.option("--release", help="Release whose series is edited; default: the recipe's own.")

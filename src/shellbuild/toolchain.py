@@ -120,6 +120,8 @@ class Toolchain:
     cflags: tuple[str, ...]
     ldflags: tuple[str, ...]
     configure_host: str | None
+    cross: bool = True
+    """Whether configure is told the answers that it can't find by running; false only to check them."""
     path: Path
 
 

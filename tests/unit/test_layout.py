@@ -66,7 +66,9 @@ def test_only_the_command_line_exits(package):
 def test_modules_and_functions_stay_small_and_named_for_what_they_hold(path):
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= LONGEST_MODULE
-    assert path.stem not in {"utils", "helpers", "common", "misc", "manager"} | set(sys.stdlib_module_names) - {"ast"}
+    assert path.stem not in {"utils", "helpers", "common", "misc", "manager"} | set(
+        sys.stdlib_module_names
+    ) - {"ast"}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, node.name

@@ -48,19 +48,20 @@ def _build_fresh(request: BuildRequest, tree: SourceTree, depends: dict[str, Pat
     try:
         workspace = Workspace(
             request=request,
-            toolchain=_toolchain(request),
+            toolchain=toolchain_of(request),
             folder=folder,
             logs=_fresh_logs(request),
             depends=depends,
         )
-        _prepare_source(workspace, tree)
+        prepare_source(workspace, tree)
         STEPS[request.recipe.name](workspace)
         _check_and_keep(workspace, tree, result, time.monotonic() - started)
     finally:
         remove_tree(folder)
 
 
-def _prepare_source(workspace: Workspace, tree: SourceTree) -> None:
+def prepare_source(workspace: Workspace, tree: SourceTree) -> None:
+    """Make the work copy of the source and apply the patch series."""
     request = workspace.request
     with step(f"{request.label}: unpack and patch"):
         copy_tree(tree, workspace.source)
@@ -83,7 +84,8 @@ def _check_and_keep(workspace: Workspace, tree: SourceTree, result: Path, second
             entry.rename(staging / entry.name)
 
 
-def _toolchain(request: BuildRequest) -> Toolchain:
+def toolchain_of(request: BuildRequest) -> Toolchain:
+    """Give the compiler of a request: zig, or the host's own for builds that look for faults."""
     if request.sanitize is not None:
         return host_toolchain(request.sanitize)
     return zig_toolchain(request.platform, load_project().platforms[host_target()])

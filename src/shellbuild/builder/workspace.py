@@ -80,7 +80,7 @@ class Workspace:
     def environment(self) -> dict[str, str]:
         """Environment of a step, with configure's answers for this target."""
         env = build_environment(self.toolchain, home=self.home)
-        if self.toolchain.configure_host is None:
+        if self.toolchain.configure_host is None or not self.toolchain.cross:
             # A native configure finds its own answers, but for those that keep code out of the shell.
             answers = {k: v for k, v in self.settings.site.items() if "dlopen" in k}
         else:
@@ -110,7 +110,8 @@ class Workspace:
         """
         if self.toolchain.configure_host is None:
             return []
-        return [f"--host={self.toolchain.configure_host}", "--build=x86_64-pc-linux-gnu"]
+        build = "x86_64-pc-linux-gnu" if self.toolchain.cross else self.toolchain.configure_host
+        return [f"--host={self.toolchain.configure_host}", f"--build={build}"]
 
     def make(self, title: str, *arguments: str | Path) -> None:
         """Run make in the build folder."""

@@ -39,7 +39,9 @@ def test_a_lock_keeps_a_second_process_out_and_ends_with_its_owner(tmp_path):
     )
     start = [sys.executable, "-c", program, str(entry)]
     with entry_lock(entry):
-        child = subprocess.Popen(start, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"PYTHONPATH": "src"})
+        child = subprocess.Popen(
+            start, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"PYTHONPATH": "src"}
+        )
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(1)
     assert child.stdout is not None

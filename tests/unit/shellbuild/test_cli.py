@@ -9,7 +9,9 @@ from shellbuild.cli import main
 from shellbuild.errors import UsageError
 
 
-@pytest.mark.parametrize("command", ["", "build", "fetch", "conformance", "check-patches", "refresh-patch", "schema"])
+@pytest.mark.parametrize(
+    "command", ["", "build", "fetch", "conformance", "check-patches", "refresh-patch", "schema"]
+)
 def test_every_command_explains_itself(command):
     result = CliRunner().invoke(main, [*command.split(), "--help"])
     assert result.exit_code == 0
@@ -26,5 +28,7 @@ def test_an_error_is_one_line_on_stderr_with_its_own_status():
 def test_help_needs_no_heavy_imports():
     program = "import sys, shellbuild.cli; print([m for m in ('requests', 'pydantic') if m in sys.modules])"
     env = {"PYTHONPATH": "src", "PATH": os.environ["PATH"]}
-    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"

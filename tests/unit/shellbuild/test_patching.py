@@ -47,7 +47,7 @@ def test_a_patch_applies_at_an_offset(patch, tree):
 
 def test_changed_context_is_refused_without_fuzz_and_nothing_is_changed(patch, tree):
     (tree / "file").write_text("zero\nOne\ntwo\nthree\nfour\n", encoding="utf-8")
-    with pytest.raises(PatchError, match="a.patch does not apply"):
+    with pytest.raises(PatchError, match=r"a\.patch does not apply"):
         apply_series([load_patch(patch)], tree)
     assert (tree / "file").read_text(encoding="utf-8") == "zero\nOne\ntwo\nthree\nfour\n"
 
@@ -61,7 +61,9 @@ def test_a_tree_inside_a_repository_is_patched_too(patch, tree):
 @pytest.mark.parametrize("key", ["Subject", "Why", "Upstream", "Test"])
 def test_a_header_without_an_answer_is_refused(patch, key):
     text = patch.read_text(encoding="utf-8")
-    patch.write_text("\n".join(line for line in text.splitlines() if not line.startswith(key)), encoding="utf-8")
+    patch.write_text(
+        "\n".join(line for line in text.splitlines() if not line.startswith(key)), encoding="utf-8"
+    )
     with pytest.raises(PatchError, match=f"lacks {key}"):
         load_patch(patch)
 
@@ -105,5 +107,7 @@ def test_both_shells_are_given_the_same_code(file):
     for path in PATCHES.glob("*exec-wrapper.patch"):
         parts = load_patch(path).body.split("diff --git ")
         [added] = [part for part in parts if part.split("\n")[0].endswith("/" + file)]
-        bodies.add(tuple(line for line in added.splitlines() if line.startswith("+") and not line.startswith("+++")))
+        bodies.add(
+            tuple(line for line in added.splitlines() if line.startswith("+") and not line.startswith("+++"))
+        )
     assert len(bodies) == 1

@@ -107,7 +107,9 @@ def test_a_release_without_a_source_is_refused(tmp_path):
 
 
 def test_a_patch_that_is_not_there_is_refused(tmp_path):
-    text = GOOD.replace('[releases."1.0".sources', '[releases."1.0"]\npatches = ["a.patch"]\n[releases."1.0".sources')
+    text = GOOD.replace(
+        '[releases."1.0".sources', '[releases."1.0"]\npatches = ["a.patch"]\n[releases."1.0".sources'
+    )
     assert problems_of(tmp_path, text) == [f"releases.1.0.patches[0]: no file {tmp_path / 'a.patch'}"]
 
 

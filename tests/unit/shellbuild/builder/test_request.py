@@ -4,8 +4,8 @@ import pytest
 
 from shellbuild.builder import make_request
 from shellbuild.errors import RecipeError, UsageError
-from shellbuild.sources import Provider
 from shellbuild.sanitize import Sanitize
+from shellbuild.sources import Provider
 
 
 @pytest.fixture
@@ -40,7 +40,11 @@ def test_a_flag_in_the_recipe_changes_the_key(request_of_bash):
 def test_a_changed_dependency_changes_the_key(request_of_bash, monkeypatch):
     before = request_of_bash.key(Provider.DISTRO)
     other = make_request("ncurses", target="aarch64-unknown-linux-musl")
-    monkeypatch.setattr(type(request_of_bash), "dependencies", lambda request: {"ncurses": other} if request.recipe.name == "bash" else {})
+    monkeypatch.setattr(
+        type(request_of_bash),
+        "dependencies",
+        lambda request: {"ncurses": other} if request.recipe.name == "bash" else {},
+    )
     assert request_of_bash.key(Provider.DISTRO) != before
 
 
