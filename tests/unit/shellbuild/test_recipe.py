@@ -51,7 +51,7 @@ def test_a_good_recipe_loads_and_is_frozen(tmp_path):
     recipe = load(tmp_path, GOOD)
     assert recipe.release(None)[0] == "1.0"
     with pytest.raises(AttributeError):
-        recipe.name = "other"  # type: ignore[misc]
+        recipe.name = "other"
 
 
 def test_overrides_add_arguments_and_later_site_answers_win(tmp_path):

@@ -150,6 +150,20 @@ def test_other_suites_are_asked_after_the_machines_own(archive: Archive) -> None
     assert fetch_from_distro(source).read_bytes() == b"pinned"
 
 
+@pytest.mark.parametrize("present", [[], ["home", "absent"]], ids=["absent", "without the version"])
+def test_a_web_mirror_whose_first_suites_do_not_help_is_asked_for_the_next(
+    archive: Archive, use_mirrors: UseMirrors, web: Web, present: list[str]
+) -> None:
+    for suite in present:
+        archive.publish(suite, ("1.0", b"old"))
+    archive.publish("next", ("2.0", b"pinned"))
+    put_on_the_web(archive, web)
+    use_mirrors(
+        f"deb [trusted=yes] {web.url('')} home main", "deb [trusted=yes] http://127.0.0.2:1/vendor home main"
+    )
+    assert fetch_from_distro(archive.pin("2.0", b"pinned", "absent", "next")).read_bytes() == b"pinned"
+
+
 def test_a_version_with_the_name_but_not_the_digest_is_not_taken(archive: Archive, cache: Path) -> None:
     archive.publish("home", ("1.0", b"repacked"))
     reason = refusal(archive.pin("1.0", b"upstream"))
@@ -193,6 +207,21 @@ def test_lists_of_today_are_used_as_they_are_and_old_ones_are_refreshed(
     os.utime(stamp, (two_days_ago, two_days_ago))
     fetch_from_distro(archive.pin("1.2", b"three"))
     assert updates(capsys) == 1
+
+
+def test_a_refresh_that_fails_does_not_make_old_lists_young(
+    archive: Archive, use_mirrors: UseMirrors, web: Web, cache: Path
+) -> None:
+    archive.publish("home", ("1.0", b"one"))
+    put_on_the_web(archive, web)
+    use_mirrors(f"deb [trusted=yes] {web.url('')} home main")
+    fetch_from_distro(archive.pin("1.0", b"one"))
+    (stamp,) = (cache / "sources" / "apt").glob("*/updated")
+    two_days_ago = int(time.time()) - 2 * 24 * 3600
+    os.utime(stamp, (two_days_ago, two_days_ago))
+    web.pages.clear()
+    refusal(archive.pin("1.1", b"two"))
+    assert stamp.stat().st_mtime == two_days_ago
 
 
 def test_lists_without_the_pinned_version_are_refreshed_at_once(archive: Archive) -> None:
@@ -266,7 +295,7 @@ def test_mirrors_out_of_reach_are_asked_once_and_not_for_every_suite(
     archive: Archive, use_mirrors: UseMirrors, capsys: pytest.CaptureFixture[str]
 ) -> None:
     use_mirrors("deb [trusted=yes] http://127.0.0.1:1/debian home main")
-    assert "Could not connect" in refusal(archive.pin("1.0", b"x", "next", "later"))
+    assert "connect" in refusal(archive.pin("1.0", b"x", "next", "later"))
     assert updates(capsys) == 1
 
 

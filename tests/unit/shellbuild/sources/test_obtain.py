@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import shellbuild
 from shellbuild.errors import SourceError, UsageError
 from shellbuild.recipe import ArchiveSource, DistroSource, GitSource, Sources
 from shellbuild.sources import Provider, candidates, copy_tree, identity, obtain_source
@@ -166,7 +165,7 @@ def test_two_processes_at_once_download_once_and_both_get_the_tree(web: Web) -> 
                 str(source.size),
                 web.url(f"/ready/{name}"),
             ],
-            env={**os.environ, "PYTHONPATH": str(Path(shellbuild.__file__).parents[1])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.PIPE,
             text=True,
         )

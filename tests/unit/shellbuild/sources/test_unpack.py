@@ -131,6 +131,16 @@ def test_a_bad_member_refuses_the_whole_archive(tmp_path: Path, members: list[Me
     assert reason in refusal(tmp_path, members)
 
 
+def test_a_link_that_the_file_system_takes_elsewhere_than_the_archive_says_is_refused(tmp_path: Path) -> None:
+    # Stands in for a file system that folds case, where a link may have been reached by another spelling.
+    extraction = module._Extraction(root=tmp_path / "out")
+    extraction.root.mkdir()
+    (extraction.root / "link").symlink_to("..")
+    extraction.links[("link",)] = "harmless"
+    with pytest.raises(SourceError, match="outside of its tree"):
+        module._check_link(("link",), extraction)
+
+
 def test_a_decent_beginning_does_not_help_a_bad_end(tmp_path: Path) -> None:
     refusal(tmp_path, [folder("top"), file("top/README"), file("top/../../evil")])
 
