@@ -51,7 +51,11 @@ _AS_ROOT = """\
 APT::Sandbox::User "root";
 """
 _FOLDERS = ("sources.list.d", "lists/partial", "state", "cache/archives/partial")
-_ANSWERED = re.compile(r"^(Get|Hit):", re.MULTILINE)
+_ARRIVED = re.compile(r"^(Get|Hit):", re.MULTILINE)
+_ABSENT = re.compile(r"does not have a Release file|^ +404 ", re.MULTILINE)
+_SILENT = re.compile(
+    r"(could not|unable to) connect|could not resolve|failure resolving|timed? ?out", re.IGNORECASE
+)
 _PROBLEM = re.compile(r"^(?:W: Failed to fetch|W: GPG error:|E:) *(\S.*)$", re.MULTILINE)
 _SOURCE_FILE = re.compile(r"^ ([0-9a-f]{64}) (\d+) (\S+)$", re.MULTILINE)
 _VERSION = re.compile(r"^Version: (\S+)$", re.MULTILINE)
@@ -89,13 +93,14 @@ class PrivateApt:
     def update(self) -> str:
         """Refresh the lists; give the first problem, if any. Older lists stay usable."""
         problem = self._run(["update"], cwd=self.folder, deadline_s=UPDATE_DEADLINE_S)
-        if self.in_reach():
+        if _ARRIVED.search(self._log_text()):
             (self.folder / "updated").touch()
         return problem
 
     def in_reach(self) -> bool:
-        """Tell whether any mirror answered the last update."""
-        return _ANSWERED.search(self._log_text()) is not None
+        """Tell whether any mirror answered the last command, and be it to say that it has no such suite."""
+        log = self._log_text()
+        return _ARRIVED.search(log) is not None or _ABSENT.search(log) is not None or not _SILENT.search(log)
 
     def package_files(self, package: str) -> list[PackageFile]:
         """List the files of every version of a source package."""

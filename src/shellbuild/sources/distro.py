@@ -93,7 +93,7 @@ def _download(source: DistroSource, apt: PrivateApt, version: str) -> str:
         shutil.copyfile(tarball, part_file(source.sha256))
         remove_tree(folder)
         return ""
-    if resumed:
+    if resumed and apt.in_reach():
         remove_tree(folder)
         return _download(source, apt, version)
     if not tarball.exists():

@@ -13,8 +13,6 @@ from shellbuild.cache import cache_root, entry_lock
 from shellbuild.console import note
 from shellbuild.errors import SourceError
 
-CHUNK_BYTES = 1 << 20
-
 
 @contextmanager
 def tarball_lock(sha256: str) -> Iterator[None]:

@@ -299,8 +299,8 @@ def test_mirrors_out_of_reach_are_asked_once_and_not_for_every_suite(
     assert updates(capsys) == 1
 
 
-def test_a_download_that_breaks_off_is_continued_by_the_next_run(
-    archive: Archive, use_mirrors: UseMirrors, web: Web
+def test_a_download_that_breaks_off_is_continued_by_the_next_run_that_reaches_the_mirror(
+    archive: Archive, use_mirrors: UseMirrors, web: Web, deaf_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive.publish("home", ("1.0", NOISE))
     put_on_the_web(archive, web)
@@ -309,6 +309,9 @@ def test_a_download_that_breaks_off_is_continued_by_the_next_run(
     web.pages[pool].break_after = [100_000] * 2
     source = archive.pin("1.0", NOISE)
     refusal(source)
+    with monkeypatch.context() as out_of_reach:
+        out_of_reach.setenv("http_proxy", f"http://127.0.0.1:{deaf_port}")
+        refusal(source)
     web.requests.clear()
     assert fetch_from_distro(source).read_bytes() == NOISE
     assert [wanted for path, wanted in web.requests if path == pool] == ["bytes=200000-"]
