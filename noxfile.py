@@ -86,11 +86,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def memory(session: nox.Session) -> None:
-    """Run the contract tests under AddressSanitizer and valgrind (needs gcc and valgrind)."""
+    """Run the contract tests and upstream's suites under AddressSanitizer and valgrind (needs gcc and valgrind)."""
     install(session, "build", "test", "runtime")
+    session.run("python", "-m", "shellbuild", "memory", *session.posargs, env={"PYTHONPATH": "src"})
     for tool in ("address", "valgrind"):
-        env = {"CONTRACT_SANITIZE": tool}
-        session.run("pytest", "-n", "2", "tests/integration", "-m", "contract", *session.posargs, env=env)
+        session.run(
+            "pytest", "-n", "2", "tests/integration", "-m", "contract", env={"CONTRACT_SANITIZE": tool}
+        )
 
 
 @nox.session(default=False)

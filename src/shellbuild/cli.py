@@ -134,7 +134,9 @@ def check_patches(shell: tuple[str, ...]) -> None:
 
 
 @main.command("check-answers")
-@click.option("--shell", type=click.Choice(["bash", "zsh"]), multiple=True, help="Only this shell; repeatable.")
+@click.option(
+    "--shell", type=click.Choice(["bash", "zsh"]), multiple=True, help="Only this shell; repeatable."
+)
 def check_answers(shell: tuple[str, ...]) -> None:
     """Compare the recipes' answers for configure with what a native configure finds."""
     from shellbuild import builder
@@ -175,6 +177,26 @@ def refresh_patch(name: str, release: str | None, patch: str | None, source: str
     written = refresh.write_back(name, release, patch)
     note("written; remove the work tree when you no longer need it")
     click.echo(written)
+
+
+@main.command()
+@click.option(
+    "--shell", type=click.Choice(["bash", "zsh"]), multiple=True, help="Only this shell; repeatable."
+)
+@click.option(
+    "--checker",
+    type=click.Choice([str(s) for s in Sanitize]),
+    multiple=True,
+    help="Only this one; repeatable.",
+)
+@click.option("--only", multiple=True, help="Only these scripts of the suite; repeatable.")
+@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="number of cores")
+def memory(shell: tuple[str, ...], checker: tuple[str, ...], only: tuple[str, ...], jobs: int) -> None:
+    """Run upstream's suites under AddressSanitizer and a part of them under valgrind."""
+    from shellbuild.conformance.memory import check_memory
+    from shellbuild.project import SHELLS
+
+    check_memory(shell or SHELLS, [Sanitize(one) for one in checker or Sanitize], only, jobs)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""Do the answers that a recipe gives to configure match what a native configure finds by running programs?
+"""Whether the answers that a recipe gives to configure are those that a native configure finds by running programs.
 
 Configures one shell twice for this machine, with the recipe's answers and without, and compares `config.h`.
 """
@@ -28,7 +28,9 @@ def compare_answers(request: BuildRequest) -> list[str]:
     return [line for line in lines if line[:1] in "+-" and line[:3] not in {"+++", "---"}]
 
 
-def _configured(request: BuildRequest, toolchain: Toolchain, depends: dict[str, Path], tree: SourceTree) -> str:
+def _configured(
+    request: BuildRequest, toolchain: Toolchain, depends: dict[str, Path], tree: SourceTree
+) -> str:
     work = cache_root() / "work"
     work.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{request.recipe.name}-answers-", dir=work))

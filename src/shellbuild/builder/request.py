@@ -58,8 +58,16 @@ class BuildRequest:
     def _sibling(self, name: str, platform: Platform) -> "BuildRequest":
         recipe = load_project().recipes[name]
         version, release = recipe.release(None)
+        # Faults are looked for in the shell itself; its libraries only need the same C library.
+        sanitize = Sanitize.VALGRIND if self.sanitize else None
         return dataclasses.replace(
-            self, recipe=recipe, version=version, release=release, platform=platform, source="auto"
+            self,
+            recipe=recipe,
+            version=version,
+            release=release,
+            platform=platform,
+            sanitize=sanitize,
+            source="auto",
         )
 
     def key(self, provider: Provider) -> str:

@@ -30,8 +30,11 @@ class Workspace:
     settings: Configure = field(init=False)
 
     def __post_init__(self) -> None:
-        """Merge the recipe's settings for the target once."""
-        object.__setattr__(self, "settings", self.request.recipe.configure_for(self.request.platform.target))
+        """Choose the recipe's settings once; the overrides of a target don't hold for the host's own libraries."""
+        recipe = self.request.recipe
+        own = self.toolchain.configure_host is None
+        settings = recipe.configure if own else recipe.configure_for(self.request.platform.target)
+        object.__setattr__(self, "settings", settings)
         for path in (self.build, self.result, self.home):
             path.mkdir(parents=True, exist_ok=True)
 
@@ -80,7 +83,7 @@ class Workspace:
     def environment(self) -> dict[str, str]:
         """Environment of a step, with configure's answers for this target."""
         env = build_environment(self.toolchain, home=self.home)
-        if self.toolchain.configure_host is None or not self.toolchain.cross:
+        if not self.toolchain.cross:
             # A native configure finds its own answers, but for those that keep code out of the shell.
             answers = {k: v for k, v in self.settings.site.items() if "dlopen" in k}
         else:

@@ -21,7 +21,7 @@ LEFTOVERS = {
     "in the background": f"sh -c '{HOLD}' &",
     "in a session of its own": f"setsid sh -c '{HOLD}' &",
     "as an orphan in a session of its own": f"(setsid sh -c '{HOLD}' &) &",
-    "stopped": f"(sh -c 'exec 3>{{fifo}}; echo held >&3; kill -STOP $$; exec sleep 60' &)",
+    "stopped": "(sh -c 'exec 3>{fifo}; echo held >&3; kill -STOP $$; exec sleep 60' &)",
     "deaf to signals": f"(setsid sh -c 'trap \"\" HUP INT TERM; {HOLD}' &)",
 }
 
@@ -99,7 +99,15 @@ def test_stdin_is_empty_and_no_other_descriptor_is_open(keeper, tmp_path):
 
 
 def test_there_is_no_terminal(keeper, tmp_path):
-    assert keeper.run(shell_job("exec 3<>/dev/tty", tmp_path), ENV, tmp_path / "output").status not in {0, None}
+    assert keeper.run(shell_job("exec 3<>/dev/tty", tmp_path), ENV, tmp_path / "output").status not in {
+        0,
+        None,
+    }
+
+
+def test_a_script_that_kills_its_process_group_ends_nothing_but_itself(keeper, tmp_path):
+    assert keeper.run(shell_job("kill -KILL 0", tmp_path), ENV, tmp_path / "output").status == -9
+    assert printed(keeper, "echo on", tmp_path) == "on\n"
 
 
 def test_conditions_do_not_depend_on_the_caller(tmp_path):

@@ -19,7 +19,15 @@ def test_the_table_has_a_row_a_suite(tmp_path, capsys):
     results = [suite(script("a"), script("b", Verdict.UNSTABLE, listed=True, note="why"))]
     report(results, tmp_path / "conformance.json")
     shown = capsys.readouterr().err
-    assert shown.splitlines()[1].split() == ["suite", "scripts", "same", "different", "unstable", "retried", "seconds"]
+    assert shown.splitlines()[1].split() == [
+        "suite",
+        "scripts",
+        "same",
+        "different",
+        "unstable",
+        "retried",
+        "seconds",
+    ]
     assert shown.splitlines()[2].split() == ["bash", "5.3", "2", "1", "0", "1", "0", "12"]
     assert str(tmp_path / "conformance.json") in shown
 
@@ -27,7 +35,9 @@ def test_the_table_has_a_row_a_suite(tmp_path, capsys):
 def test_every_fault_of_every_suite_is_named_at_once(tmp_path):
     results = [
         suite(script("a", Verdict.DIFFERENT)),
-        suite(script("b", Verdict.UNSTABLE, note="varies"), problems=("unstable_tests.x: the suite has none",)),
+        suite(
+            script("b", Verdict.UNSTABLE, note="varies"), problems=("unstable_tests.x: the suite has none",)
+        ),
     ]
     with pytest.raises(ConformanceError) as caught:
         report(results, tmp_path / "conformance.json")

@@ -8,19 +8,20 @@ from shellbuild.conformance.model import Verdict, Way
 from shellbuild.conformance.reporting import report
 from shellbuild.conformance.run import compare
 from shellbuild.errors import ConformanceError, StepError, UsageError
-from unit.shellbuild.conformance.fake import PATCHED, UNPATCHED, FakeSuite, make_shells, make_work
+from unit.shellbuild.conformance.fake import PATCHED, UNPATCHED, FakeSuite, make_shells, make_wrapper
 
 
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
+def no_compiler_and_own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("SHELLBUILD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("shellbuild.conformance.run.compile_program", make_wrapper)
 
 
 @pytest.fixture
 def run(tmp_path):
     def run_scripts(scripts, *, unstable=None, suite=None, only=(), patched=PATCHED):
         shells = make_shells(tmp_path, scripts, patched=patched)
-        work = make_work(tmp_path)
+        work = tmp_path / "work"
         return compare(suite or FakeSuite(), shells, unstable=unstable or {}, jobs=1, work=work, only=only)
 
     return run_scripts
@@ -50,7 +51,7 @@ def test_scripts_that_print_the_same_are_the_same(run, tmp_path):
         "echo $FLAVOUR >&2",
         '[ "$FLAVOUR" = unpatched ]',
         '[ "$FLAVOUR" = unpatched ] || kill -TERM $$',
-        'echo $FLAVOUR >../record/raw',
+        "echo $FLAVOUR >../record/raw",
     ],
 )
 def test_another_output_or_status_is_a_difference(run, tmp_path, script):
@@ -101,7 +102,7 @@ def test_a_listed_script_that_only_the_patch_changes_is_still_different(run):
 def test_a_run_that_noise_spoilt_is_tried_again_and_reported_so(run, tmp_path, spoilt):
     count = tmp_path / "count"
     count.touch()
-    script = f'echo x >>{count}; [ $(wc -l <{count}) = {spoilt} ] && echo noise; exit 0'
+    script = f"echo x >>{count}; [ $(wc -l <{count}) = {spoilt} ] && echo noise; exit 0"
     result = run({"a.sh": script})
     assert verdicts(result) == {"a.sh": Verdict.SAME}
     assert result.retried == result.scripts
@@ -201,7 +202,7 @@ def test_an_error_ends_what_runs_and_leaves_no_slot(tmp_path):
     }
     os.mkfifo(tmp_path / "gate")
     shells = make_shells(tmp_path, scripts)
-    work = make_work(tmp_path)
+    work = tmp_path / "work"
     with pytest.raises(StepError, match="keeper"):
         compare(FakeSuite(), shells, unstable={}, jobs=1, work=work)
     try:
@@ -217,7 +218,7 @@ def test_an_error_ends_what_runs_and_leaves_no_slot(tmp_path):
 
 def test_what_a_killed_run_left_does_not_disturb_the_next(tmp_path):
     shells = make_shells(tmp_path, {"a.sh": "echo a"})
-    work = make_work(tmp_path)
+    work = tmp_path / "work"
     (work / "slots" / "slot00" / "suite").mkdir(parents=True)
     (work / "differences").mkdir()
     (work / "differences" / "old.diff").touch()
@@ -234,6 +235,13 @@ def test_the_report_holds_counts_and_details(run, tmp_path):
     document = json.loads(target.read_text(encoding="utf-8"))
     (suite,) = document["suites"]
     counts = {key: suite[key] for key in ("suite", "release", "scripts", "same", "different", "unstable")}
-    assert counts == {"suite": "fake", "release": "1.0", "scripts": 3, "same": 1, "different": 1, "unstable": 1}
+    assert counts == {
+        "suite": "fake",
+        "release": "1.0",
+        "scripts": 3,
+        "same": 1,
+        "different": 1,
+        "unstable": 1,
+    }
     assert [one["script"] for one in suite["details"]] == ["b.sh", "c.sh"]
     assert suite["details"][0]["differences"][0]["diff"].endswith("differences/b.sh.patched.diff")

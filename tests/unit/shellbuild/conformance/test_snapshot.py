@@ -19,8 +19,12 @@ def describe(tree):
     found = {}
     for path in sorted(tree.rglob("*")):
         status = path.lstat()
-        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
-        found[str(path.relative_to(tree))] = (status.st_mode, None if path.is_dir() else status.st_mtime_ns, content)
+        content = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[str(path.relative_to(tree))] = (
+            status.st_mode,
+            None if path.is_dir() else status.st_mtime_ns,
+            content,
+        )
     return found
 
 

@@ -1,0 +1,109 @@
+"""The shells under test, the C wrappers, and an arena for each test.
+
+Shells come from CONTRACT_BASH, CONTRACT_BASH_UNPATCHED, CONTRACT_ZSH and CONTRACT_ZSH_UNPATCHED, else from the
+project's cached builds. CONTRACT_SANITIZE=address|valgrind takes builds that look for memory faults and fails
+every test that leaves a report; CONTRACT_RUNNER is a command that starts the shells (an emulator, for example);
+CONTRACT_WRAPPER_TARGET is the zig target of the C programs.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.arena import Arena, Shell
+
+SHELLS = ("bash", "zsh")
+WRAPPERS = Path(__file__).parent.parent / "wrappers"
+COMPILE_S = 300
+"""The first compile for a target also compiles its libc."""
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile tests/wrappers/*.c."""
+    folder = tmp_path_factory.mktemp("programs")
+    target = os.environ.get("CONTRACT_WRAPPER_TARGET", "x86_64-linux-musl")
+    cc = [sys.executable, "-m", "ziglang", "cc", "-target", target]
+    flags = ["-O1", "-static", "-s", "-fno-sanitize=undefined", "-Wall", "-Wextra", "-Werror"]
+    for source in sorted(WRAPPERS.glob("*.c")):
+        command = [*cc, *flags, "-o", str(folder / source.stem), str(source)]
+        subprocess.run(command, check=True, timeout=COMPILE_S, env=_compile_environment())
+    return folder
+
+
+def _compile_environment() -> dict[str, str]:
+    from shellbuild.cache import cache_root  # a run with CONTRACT_* alone may do without
+
+    cache = str(cache_root() / "zig")
+    return {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+
+
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where memory checkers write, so that a script which hides its stderr doesn't hide a report."""
+    return tmp_path_factory.mktemp("reports")
+
+
+@pytest.fixture(scope="session")
+def runner(reports: Path) -> tuple[str, ...]:
+    """What starts the shells, besides the kernel."""
+    given = os.environ.get("CONTRACT_RUNNER")
+    if given:
+        return tuple(shlex.split(given))
+    match os.environ.get("CONTRACT_SANITIZE"):
+        case "address":
+            options = f"detect_leaks=0:detect_stack_use_after_return=1:exitcode=99:log_path={reports}/asan"
+            return ("/usr/bin/env", f"ASAN_OPTIONS={options}")
+        case "valgrind":
+            return ("valgrind", "-q", "--error-exitcode=99", f"--log-file={reports}/valgrind.%p")
+    return ()
+
+
+@pytest.fixture(scope="session")
+def shell_named(runner: tuple[str, ...]) -> Callable[[str], Shell]:
+    """Find or build the two binaries of a shell, once."""
+    found: dict[str, Shell] = {}
+
+    def find(name: str) -> Shell:
+        if name not in found:
+            patched, unpatched = _binary(name, patched=True), _binary(name, patched=False)
+            found[name] = Shell(name=name, patched=patched, unpatched=unpatched, runner=runner)
+        return found[name]
+
+    return find
+
+
+def _binary(name: str, *, patched: bool) -> Path:
+    given = os.environ.get(f"CONTRACT_{name.upper()}" + ("" if patched else "_UNPATCHED"))
+    if given:
+        return Path(given).resolve(strict=True)
+    from shellbuild.builder import build_shell  # only where something is to be built
+    from shellbuild.sanitize import Sanitize
+
+    checker = os.environ.get("CONTRACT_SANITIZE")
+    return build_shell(name, patched=patched, sanitize=Sanitize(checker) if checker else None).resolve()
+
+
+@pytest.fixture(scope="session", params=SHELLS)
+def shell(request: pytest.FixtureRequest, shell_named: Callable[[str], Shell]) -> Shell:
+    """Each of the shells in turn, or those that a table of cases names."""
+    return shell_named(request.param)
+
+
+@pytest.fixture
+def arena(tmp_path: Path, shell: Shell, programs: Path, reports: Path) -> Iterator[Arena]:
+    """A world for one test; a report of a memory checker fails the test that provoked it."""
+    yield Arena(root=tmp_path / "arena", shell=shell, programs=programs)
+    found = [text for file in sorted(reports.iterdir()) if (text := _take(file))]
+    assert not found, "\n".join(found)
+
+
+def _take(report: Path) -> str:
+    text = report.read_text(encoding="utf-8", errors="replace")[:20_000]
+    report.unlink()
+    return text

@@ -1,0 +1,124 @@
+"""Clause 4 of the EXEC_WRAPPER contract: what becomes of a file that the kernel refuses is what became of it.
+
+An in-place exec tells the shell what the kernel thinks of a file, and the shell acts on it: bash reads a script
+without `#!` itself, zsh gives it to /bin/sh, both have messages of their own. Each kind of file in zoo.py is run
+in three ways, in the unpatched shell, the patched one, and that under a pass-through wrapper.
+"""
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from integration.arena import Arena
+from integration.bounded import Result
+from integration.tables import BASH, ZSH
+from integration.zoo import make_zoo, zoo_names
+
+pytestmark = [pytest.mark.build, pytest.mark.contract]
+
+SCRIPT = """\
+( ./"$1" a b ); echo "path $?"
+( exec ./"$1" a b ); echo "exec $?"
+( PATH=$PWD:$PATH; "$1" a b; echo "PATH $?"; exec "$1" c )
+./"$1" a b | cat; x=$(./"$1" a); echo "$? $x"; ./"$1" a &
+wait $!; echo "last $?"
+exec ./"$1" a b
+"""
+
+DYNAMIC_PROGRAM = Path("/bin/true")
+
+
+@pytest.fixture(scope="session")
+def zoo(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Path:
+    folder = tmp_path_factory.mktemp("zoo")
+    make_zoo(folder, programs / "show", DYNAMIC_PROGRAM)
+    return folder
+
+
+def run_in(arena: Arena, zoo: Path, script: str, *args: str, wrapper: str | None, patched: bool) -> Result:
+    result = arena.run(script, *args, wrapper=wrapper, patched=patched, cwd=zoo)
+    # Bash names a process that a signal ended by its number.
+    return dataclasses.replace(result, stderr=re.sub(rb"(: line \d+:) +\d+ ", rb"\1 N ", result.stderr))
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_each_kind_of_file_fares_as_in_the_unpatched_shell(arena: Arena, zoo: Path, name: str) -> None:
+    unpatched = run_in(arena, zoo, SCRIPT, name, wrapper=None, patched=False)
+    assert run_in(arena, zoo, SCRIPT, name, wrapper=None, patched=True) == unpatched
+    assert run_in(arena, zoo, SCRIPT, name, wrapper="passthrough", patched=True) == unpatched
+
+
+@pytest.mark.parametrize(
+    "name", ["text-plain", "line-missing", "line-text", "elf-lost-loader", "elf-first-64", "folder"]
+)
+def test_a_wrapper_that_refuses_all_is_not_asked_about_what_can_not_run(
+    arena: Arena, zoo: Path, name: str
+) -> None:
+    unpatched = run_in(arena, zoo, './"$1" a; echo $?', name, wrapper=None, patched=False)
+    denied = run_in(arena, zoo, './"$1" a; echo $?', name, wrapper="denier", patched=True)
+    # zsh gives a script to /bin/sh, which can run.
+    assert denied == unpatched or denied.stderr == b"denied: /bin/sh\n"
+
+
+@pytest.mark.parametrize("shell", BASH, indirect=True)
+def test_bash_reads_a_script_without_an_interpreter_itself(arena: Arena) -> None:
+    arena.put("plain", 'unset EXEC_WRAPPER; a=("$@"); alpha "$0" "${#a[@]}" "${a[@]}"; (beta); exec gamma\n')
+    result = arena.run("./plain one 'two words'; exec ./plain three")
+    records = arena.records()
+    assert [record.argv for record in records] == [
+        (b"alpha", b"./plain", b"2", b"one", b"two words"),
+        (b"beta",),
+        (b"gamma",),
+        (b"alpha", os.fsencode(arena.work / "plain"), b"1", b"three"),
+        (b"beta",),
+        (b"gamma",),
+    ]
+    assert {record.protected for record in records} == {
+        (b"EXEC_WRAPPER=" + os.fsencode(arena.wrapper("recorder")),)
+    }
+    assert result.status == 0
+
+
+@pytest.mark.parametrize("shell", BASH, indirect=True)
+def test_bash_reads_scripts_of_scripts_without_interpreters(arena: Arena) -> None:
+    arena.put("outer", "./inner $1; alpha outer\n")
+    arena.put("inner", "alpha inner $1\n")
+    arena.run("./outer one")
+    assert arena.calls() == [arena.call("alpha inner one"), arena.call("alpha outer")]
+
+
+@pytest.mark.parametrize("shell", ZSH, indirect=True)
+@pytest.mark.parametrize("name", ["plain", "-plain", "+plain"])
+def test_zsh_hands_a_script_without_an_interpreter_to_sh(arena: Arena, name: str) -> None:
+    arena.put(name, "echo $0 $1\n")
+    result = arena.run(f"PATH=$PWD:$PATH; ./{name} one; {name} two")
+    path = os.fsencode(arena.work / name)
+    assert [call[:2] for call in arena.calls()] == [(b"/bin/sh", b"sh")] * 2
+    assert result.stdout == b"./" + name.encode() + b" one\n" + path + b" two\n"
+
+
+def test_a_script_with_an_interpreter_is_handed_over_as_the_script(arena: Arena) -> None:
+    arena.put("script", "#!@bin@/alpha -o\n")
+    result = arena.run("./script one")
+    assert arena.calls() == [arena.call("./script one")]
+    assert result.stdout == os.fsencode(arena.bin / "alpha") + b"\0-o\0./script\0one\0"
+
+
+def test_nothing_is_handed_over_for_a_command_that_can_not_run(arena: Arena, zoo: Path) -> None:
+    names = "folder link-dangling link-loop mode-read-only line-missing line-folder elf-lost-loader nosuch text-empty"
+    if arena.shell.name == "zsh":  # which gives it to /bin/sh
+        names = names.removesuffix(" text-empty")
+    arena.run("".join(f"./{name}; PATH=$PWD {name}; " for name in names.split()), cwd=zoo)
+    assert arena.records() == []
+
+
+def test_the_first_file_along_the_path_that_can_run_is_handed_over_once(arena: Arena) -> None:
+    arena.put("a/delta", "#!/nowhere/interpreter\n", 0o644)
+    (arena.work / "b" / "delta").mkdir(parents=True)
+    arena.put("c/delta", "#!@bin@/alpha\n")
+    arena.put("d/delta", "#!@bin@/beta\n")
+    arena.run("PATH=$PWD/nosuch:$PWD/a:$PWD/b:$PWD/c:$PWD/d; delta one")
+    assert arena.calls() == [arena.call("@work@/c/delta=delta one")]
