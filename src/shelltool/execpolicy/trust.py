@@ -1,0 +1,72 @@
+"""Whether the user trusts a project: `[projects."/path"] trust_level = "trusted"` of `$CODEX_HOME/config.toml`.
+
+Only that table is read; everything else in the file is somebody else's.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from shelltool.errors import RulesFileError
+
+_LARGEST_CONFIG = 4 << 20
+_MARKER = ".git"
+
+
+class _Project(BaseModel):
+    trust_level: str | None = None
+
+
+class _Config(BaseModel):
+    projects: dict[str, _Project] = {}
+
+
+def project_root(workdir: Path) -> Path:
+    """Return the nearest folder with a `.git` in it, from the working folder up, or the working folder itself."""
+    for folder in (workdir, *workdir.parents):
+        # Unlike the method of Path, this is False for a folder that may not be entered.
+        if os.path.exists(folder / _MARKER):  # noqa: PTH110
+            return folder
+    return workdir
+
+
+def is_trusted(config: Path, workdir: Path, root: Path) -> bool:
+    """Whether the user's configuration calls this project trusted; the entry nearest to `workdir` decides.
+
+    Raises RulesFileError where the file can't be understood: then nobody knows.
+    """
+    levels = {
+        os.path.realpath(path): project.trust_level
+        for path, project in _read(config).projects.items()
+        if path.startswith("/") and "\0" not in path
+    }
+    for folder in (str(workdir), str(root)):
+        if levels.get(folder) is not None:
+            return levels[folder] == "trusted"
+    return False
+
+
+def _read(config: Path) -> _Config:
+    try:
+        with config.open("rb") as file:
+            content = file.read(_LARGEST_CONFIG)
+        return _Config.model_validate(_parse(content))
+    except FileNotFoundError:
+        return _Config()
+    except OSError as error:
+        raise RulesFileError(
+            str(config), f"{error.strerror} (os error {error.errno})", step="read"
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RulesFileError(str(config), f"not valid TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RulesFileError(str(config), f"{where}: {first['msg']}") from error
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    return tomllib.loads(content.decode())
