@@ -9,7 +9,6 @@ from pathlib import Path
 from shellbuild.console import note
 from shellbuild.errors import SourceError, UsageError
 from shellbuild.recipe import ArchiveSource, DistroSource, GitSource, Sources
-from shellbuild.sources.archive import fetch_archive
 from shellbuild.sources.distro import fetch_from_distro
 from shellbuild.sources.git import fetch_tree, tree_name
 from shellbuild.sources.store import discard_tarball, stored_tarball, tarball_lock
@@ -87,6 +86,9 @@ def _obtain(title: str, provider: Provider, source: Source | None, *, hurry: boo
             path = make_tree(tree_name(source), lambda to: fetch_tree(source, to, hurry=hurry))
             return SourceTree(path=path, provider=provider, identity=identity(source), original=None)
         case ArchiveSource():
+            # Late: requests takes a fifth of a second to load, and a cached build asks nobody.
+            from shellbuild.sources.archive import fetch_archive
+
             return _unpacked(provider, source, fetch_archive(source, hurry=hurry))
         case DistroSource():
             return _unpacked(provider, source, fetch_from_distro(source))

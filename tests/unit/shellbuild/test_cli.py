@@ -25,8 +25,11 @@ def test_an_error_is_one_line_on_stderr_with_its_own_status():
     assert "error: no target 'vax'" in result.stderr
 
 
-def test_help_needs_no_heavy_imports():
-    program = "import sys, shellbuild.cli; print([m for m in ('requests', 'pydantic') if m in sys.modules])"
+@pytest.mark.parametrize(
+    ("module", "heavy"), [("shellbuild.cli", ("requests", "pydantic")), ("shellbuild.builder", ("requests",))]
+)
+def test_what_a_cached_build_imports_is_light(module, heavy):
+    program = f"import sys, {module}; print([m for m in {heavy!r} if m in sys.modules])"
     env = {"PYTHONPATH": "src", "PATH": os.environ["PATH"]}
     done = subprocess.run(
         [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
