@@ -18,9 +18,25 @@ import pytest
 from integration.arena import Arena, Shell
 
 SHELLS = ("bash", "zsh")
+CHECKER = os.environ.get("CONTRACT_SANITIZE")
 WRAPPERS = Path(__file__).parent.parent / "wrappers"
 COMPILE_S = 300
 """The first compile for a target also compiles its libc."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare this folder's markers."""
+    config.addinivalue_line("markers", "contract: a clause of the EXEC_WRAPPER contract")
+    config.addinivalue_line("markers", "valgrind: runs under valgrind too, where each shell takes a second")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Under valgrind, keep the tests that are for it: it also dies where the kernel refuses an exec."""
+    if CHECKER != "valgrind":
+        return
+    others = [item for item in items if not item.get_closest_marker("valgrind")]
+    items[:] = [item for item in items if item.get_closest_marker("valgrind")]
+    config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +71,7 @@ def runner(reports: Path) -> tuple[str, ...]:
     given = os.environ.get("CONTRACT_RUNNER")
     if given:
         return tuple(shlex.split(given))
-    match os.environ.get("CONTRACT_SANITIZE"):
+    match CHECKER:
         case "address":
             options = f"detect_leaks=0:detect_stack_use_after_return=1:exitcode=99:log_path={reports}/asan"
             return ("/usr/bin/env", f"ASAN_OPTIONS={options}")
@@ -85,8 +101,7 @@ def _binary(name: str, *, patched: bool) -> Path:
     from shellbuild.builder import build_shell  # only where something is to be built
     from shellbuild.sanitize import Sanitize
 
-    checker = os.environ.get("CONTRACT_SANITIZE")
-    return build_shell(name, patched=patched, sanitize=Sanitize(checker) if checker else None).resolve()
+    return build_shell(name, patched=patched, sanitize=Sanitize(CHECKER) if CHECKER else None).resolve()
 
 
 @pytest.fixture(scope="session", params=SHELLS)

@@ -34,6 +34,7 @@ def put_words(arena: Arena, words: list[bytes]) -> None:
     arena.put("words", b"".join(word + b"\n" for word in words), 0o644)
 
 
+@pytest.mark.valgrind
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "en_US.ISO-8859-1"])
 @settings(max_examples=EXAMPLES)
 @given(words=WORDS)
@@ -47,6 +48,7 @@ def test_arguments_arrive_byte_for_byte(arena: Arena, locale: str, words: list[b
     assert result.stdout.split(b"\0") == [b"alpha", *words, b""]
 
 
+@pytest.mark.valgrind
 @settings(max_examples=EXAMPLES)
 @given(words=WORDS)
 def test_arguments_arrive_byte_for_byte_in_nested_shells(arena: Arena, words: list[bytes]) -> None:
@@ -57,6 +59,7 @@ def test_arguments_arrive_byte_for_byte_in_nested_shells(arena: Arena, words: li
     assert inner.argv == (b"alpha", *words)
 
 
+@pytest.mark.valgrind
 @pytest.mark.parametrize("command", ["env -0", "exec env -0", "x=1; (env -0)", "@shell -c@ 'env -0'"])
 @settings(max_examples=max(2, EXAMPLES // 4))
 @given(values=st.lists(st.binary(max_size=40).map(lambda value: value.replace(b"\0", b"\x83")), max_size=8))
@@ -90,6 +93,7 @@ def test_a_path_that_is_not_text_arrives_byte_for_byte(arena: Arena, path: bytes
     assert arena.calls() == [(full, full), (b"./" + path, b"./" + path), (full, path)]
 
 
+@pytest.mark.valgrind
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 8, 9, 63, 64, 65, 255, 256, 2000])
 def test_any_number_of_arguments_arrives(arena: Arena, count: int) -> None:
     words = [b"%d" % number for number in range(count)]
@@ -103,6 +107,7 @@ def test_any_number_of_arguments_arrives(arena: Arena, count: int) -> None:
     assert result.stdout.split(b"\0") == [*expected[b"alpha"], *expected[b"beta"], *expected[b"gamma"], b""]
 
 
+@pytest.mark.valgrind
 def test_ten_thousand_variables_arrive(arena: Arena) -> None:
     values: dict[str | bytes, str] = {f"V{number}": str(number) for number in range(10_000)}
     result = arena.run("EXEC_WRAPPER= env -0", env=dict(values))
@@ -184,6 +189,7 @@ def test_an_argument_list_near_the_kernels_limit_works_or_gets_the_shells_messag
         assert run_with_list(arena, size, patched=True) == refused
 
 
+@pytest.mark.valgrind
 def test_a_long_argument_list_arrives_byte_for_byte(arena: Arena) -> None:
     words = words_of(kernels_limit() - 16_384)
     put_words(arena, words)

@@ -51,6 +51,15 @@ def test_each_kind_of_file_fares_as_in_the_unpatched_shell(arena: Arena, zoo: Pa
     assert run_in(arena, zoo, SCRIPT, name, wrapper="passthrough", patched=True) == unpatched
 
 
+@pytest.mark.valgrind
+def test_all_kinds_of_files_can_be_looked_at_in_one_shell(arena: Arena, zoo: Path) -> None:
+    # Comparisons apart: this one shows a memory checker what reads the files.
+    names = "\n".join(zoo_names())
+    script = f"while read -r f; do (./$f a b </dev/null >/dev/null 2>&1); echo $f; done <<E\n{names}\nE"
+    result = run_in(arena, zoo, script, wrapper="denier", patched=True)
+    assert result.stdout.decode().split() == zoo_names()
+
+
 @pytest.mark.parametrize(
     "name", ["text-plain", "line-missing", "line-text", "elf-lost-loader", "elf-first-64", "folder"]
 )

@@ -69,6 +69,7 @@ BAD = {
 }
 
 
+@pytest.mark.valgrind
 @pytest.mark.parametrize("kind", BAD)
 @pytest.mark.parametrize("variable", ["EXEC_WRAPPER", "BASH_EXEC_WRAPPER"])
 def test_a_wrapper_that_can_not_be_run_makes_commands_fail(
@@ -146,6 +147,7 @@ MIDWAY = (
 )
 
 
+@pytest.mark.valgrind
 @each(MIDWAY)
 def test_a_wrapper_that_is_lost_midway_ends_all_running(arena: Arena, row: Case) -> None:
     arena.put("wrapper", (arena.programs / "passthrough").read_bytes())

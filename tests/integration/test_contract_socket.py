@@ -105,6 +105,7 @@ def run_with_sockets(arena: Arena, session: Session, script: str, **env: str) ->
     return result.stdout, result.stderr
 
 
+@pytest.mark.valgrind
 @each(REFUSED)
 def test_a_command_without_the_sessions_socket_is_refused(arena: Arena, session: Session, row: Case) -> None:
     stdout, stderr = run_with_sockets(arena, session, row.script)
@@ -146,6 +147,7 @@ HANDED_OVER = (
 )
 
 
+@pytest.mark.valgrind
 @each(HANDED_OVER)
 def test_a_command_with_the_sessions_socket_is_handed_over(arena: Arena, session: Session, row: Case) -> None:
     stdout, stderr = run_with_sockets(arena, session, row.script)

@@ -168,6 +168,7 @@ INTRODUCING = (
 )
 
 
+@pytest.mark.valgrind
 @each(INTRODUCING)
 def test_variables_that_were_not_set_at_start_up_can_not_be_brought_in(arena: Arena, row: Case) -> None:
     prepare(arena)
@@ -186,6 +187,7 @@ def test_a_program_that_was_let_through_may_start_a_shell_without_a_wrapper(aren
     assert [call[1] for call in arena.calls()] == [b"env", b"env"]
 
 
+@pytest.mark.valgrind
 @pytest.mark.parametrize("command", ["env -0", "exec env -0", "exec -c /usr/bin/env -0"])
 def test_each_protected_variable_is_once_in_the_environment(arena: Arena, command: str) -> None:
     result = arena.run(
@@ -195,6 +197,7 @@ def test_each_protected_variable_is_once_in_the_environment(arena: Arena, comman
     assert [names.count(name) for name in PROTECTED] == [1, 1, 0]
 
 
+@pytest.mark.valgrind
 def test_exec_c_leaves_nothing_but_the_protected_variables(arena: Arena) -> None:
     result = arena.run("export SECRET=1; exec -c /usr/bin/env -0", env={"CODEX_ESCALATE_SOCKET": "none"})
     names = {entry.partition(b"=")[0] for entry in result.stdout.split(b"\0") if entry}

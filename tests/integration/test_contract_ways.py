@@ -81,7 +81,7 @@ RUNNERS = (
     case("null command", "NULLCMD=alpha; >@work@/out", "alpha", shells=ZSH),
     case("reading null command", "READNULLCMD=alpha; </dev/null", "alpha", shells=ZSH),
     case("multios", "alpha >@work@/one >@work@/two", "alpha", shells=ZSH),
-    case("zpty", "zmodload zsh/zpty && zpty -b z alpha && zpty -r z; zpty -d z", "alpha", shells=ZSH),
+    case("zpty", "zmodload zsh/zpty && zpty z alpha && zpty -r z; zpty -d z", "alpha", shells=ZSH),
     case(
         "history",
         "set -o history; history -s 'alpha one'; history -s :; fc -s alpha",
@@ -147,6 +147,7 @@ ONE_LEVEL = (
 """A program that was handed over execs its own children itself: the wrapper sees it, not them."""
 
 
+@pytest.mark.valgrind
 @each((*COMMANDS, *RUNNERS, *EXPANSIONS, *EVENTS, *ONE_LEVEL))
 def test_this_way_of_running_commands_reaches_the_wrapper(arena: Arena, row: Case) -> None:
     arena.put("lib", "gamma sourced\n")

@@ -13,6 +13,7 @@ from integration.tables import BASH, ZSH
 pytestmark = [pytest.mark.build, pytest.mark.contract]
 
 
+@pytest.mark.valgrind
 def test_each_exec_becomes_an_exec_of_the_wrapper_with_path_and_argv(arena: Arena) -> None:
     result = arena.run("alpha one 'two words' ''")
     (record,) = arena.records()
@@ -73,6 +74,7 @@ def test_a_shell_that_is_started_with_a_wrapper_set_later_obeys_it(arena: Arena)
     assert arena.calls() == [arena.call("alpha"), arena.call("beta")]
 
 
+@pytest.mark.valgrind
 @pytest.mark.parametrize("relative", ["../wrap/recorder", "./recorder", "recorder"])
 def test_a_relative_wrapper_is_resolved_once_at_start_up(arena: Arena, relative: str) -> None:
     folder = arena.work if relative.startswith("..") else arena.root / "wrap"
@@ -89,6 +91,7 @@ def test_a_bare_wrapper_name_is_not_looked_up_along_the_path(arena: Arena) -> No
     assert b"recorder" in result.stderr
 
 
+@pytest.mark.valgrind
 def test_a_relative_wrapper_in_a_folder_that_is_gone_runs_nothing(arena: Arena) -> None:
     # The outer shell has no wrapper; the inner one starts where its own folder was removed.
     script = (
@@ -145,6 +148,7 @@ def test_commands_of_start_up_files_are_intercepted_and_can_not_switch_it_off(
 INVOCATIONS = ("-c", "file", "stdin", "-s")
 
 
+@pytest.mark.valgrind
 @pytest.mark.parametrize("way", INVOCATIONS)
 def test_it_does_not_matter_how_the_shell_gets_its_script(arena: Arena, way: str) -> None:
     text = "alpha one\n"
