@@ -27,8 +27,14 @@ def pytest(session: nox.Session, *arguments: str, workers: str = "2") -> None:
 
 
 def install(session: nox.Session, *groups: str) -> None:
-    """Install dependency groups of pyproject.toml."""
+    """Install dependency groups of pyproject.toml, unless this environment has just those."""
+    # The installer asks the registry even where nothing is missing; a cached build should not wait for that.
+    stamp = Path(session.virtualenv.location) / "installed-groups"
+    wanted = f"{groups} {Path('pyproject.toml').read_text(encoding='utf-8')}"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        return
     session.install(*(part for group in groups for part in ("--group", f"pyproject.toml:{group}")))
+    stamp.write_text(wanted, encoding="utf-8")
 
 
 @nox.session(tags=["build"], default=False)
