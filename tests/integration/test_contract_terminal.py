@@ -63,7 +63,7 @@ HABITS = (
     Habit("start of a line", ZSH, "zle-line-init() { alpha }; zle -N zle-line-init"),
     Habit("completion", ZSH, "f() { reply=($(alpha >&2; echo done)) }; compctl -K f x", "x \t\x15:\r"),
     Habit("completion of commands", ZSH, "", "alph\t one\r", "alpha one"),
-    Habit("expansion while editing", ZSH, "", ": $(alpha >&2)\t\x15:\r"),
+    Habit("expansion while editing", ZSH, "", ": `alpha >&2`\x18*\x15:\r"),
     Habit("STTY", ZSH, "", "STTY=sane beta\r", "/usr/bin/stty=stty sane"),
     Habit("handler", ZSH, "command_not_found_handler() { alpha }", "nosuch\r"),
 )

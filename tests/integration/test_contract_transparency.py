@@ -150,7 +150,11 @@ STATE = (
     case("closed output", "echo x >&-; /bin/echo x >&-; echo $?"),
     case("output order", "exec 2>&1; echo 1; /bin/echo 2; echo 3 >&2; /bin/echo 4 >&2; echo 5"),
     case("times", "times >/dev/null; time -p true >/dev/null 2>&1; echo $?", shells=BASH),
-    case("coprocess", "coproc cat; echo x >&${COPROC[1]}; read y <&${COPROC[0]}; echo $y", shells=BASH),
+    case(
+        "coprocess",
+        "coproc cat; echo x >&${COPROC[1]}; read y <&${COPROC[0]}; echo $y; eval exec ${COPROC[1]}'>&-'; wait",
+        shells=BASH,
+    ),
     case("coprocess in zsh", "coproc cat; echo x >&p; read y <&p; echo $y", shells=ZSH),
     case("trace", "set -x; ls data; ./script a; nosuch; ./lost"),
     case("job table", "sleep 60 & jobs; kill %1; wait; jobs", shells=BASH),

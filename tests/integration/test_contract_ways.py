@@ -88,7 +88,12 @@ RUNNERS = (
         "alpha one",
         shells=BASH,
     ),
-    case("fc with an editor", "set -o history; history -s :; fc -e alpha", "alpha=alpha /*", shells=BASH),
+    case(
+        "fc with an editor",
+        "set -o history; for i in 1 2 3; do history -s : $i; done; fc -e alpha",
+        "alpha=alpha /*",
+        shells=BASH,
+    ),
     case("completion command", "compgen -C 'alpha one' x", "alpha one compgen x ''", shells=BASH),
     case("completion function", "f() { alpha; }; compgen -F f x", "alpha", shells=BASH),
     case("mapfile", "mapfile -t -c 1 -C alpha a <<<one", "alpha 0 one", shells=BASH),

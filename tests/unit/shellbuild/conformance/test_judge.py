@@ -64,6 +64,10 @@ def test_a_way_that_is_off_differently_each_time_is_different_too():
     assert judge(first(A, A, A, B), [WRAPPED_B, a_round(A, A, C)], listed=False) is Verdict.DIFFERENT
 
 
+def test_a_way_that_is_off_beside_an_unpatched_shell_that_varies_is_not_blamed_yet():
+    assert judge(first(A, A, A, C), [a_round(A, A, C), a_round(B, B, C)], listed=False) is None
+
+
 def test_an_unpatched_shell_that_varies_to_the_end_is_unstable():
     rounds = [a_round(A, A, A), a_round(B, B, B)] * (MAX_ROUNDS // 2)
     assert judge(first(A, B, A, A), rounds, listed=False) is Verdict.UNSTABLE
