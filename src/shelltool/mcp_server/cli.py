@@ -1,0 +1,120 @@
+"""The command line of `codex-exec-mcp-server`. The only place here that turns errors into an exit status."""
+
+import gc
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from shelltool.errors import ProgramMissingError, ShellToolError
+from shelltool.shells import SHELLS, WRAPPER, check_intercepts, find_program, find_shell, named_program
+
+DISTRIBUTION = "codex-shell-tool-mcp"
+_PATH = click.Path(path_type=Path)
+
+
+def _version() -> str:
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "0+checkout"
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+    if wanted:
+        click.echo(f"codex-exec-mcp-server {_version()}")
+        context.exit()
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--execve", type=_PATH, help="Program that the shell hands its execs to; ours by default.")
+@click.option("--bash", type=_PATH, help="Patched bash; by default $CODEX_BASH_PATH, or ours.")
+@click.option("--zsh", type=_PATH, help="Patched zsh; ours by default.")
+@click.option(
+    "--shell", "name", type=click.Choice(SHELLS), help="Which of the two runs commands; by default bash."
+)
+@click.option(
+    "--preserve-program-paths",
+    is_flag=True,
+    help="Only rules that name a program by its full path allow it; rules on a bare name still ask and forbid.",
+)
+@click.option(
+    "--version",
+    "-V",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print it.",
+)
+def command(
+    execve: Path | None,
+    bash: Path | None,
+    zsh: Path | None,
+    name: str | None,
+    preserve_program_paths: bool,  # noqa: FBT001 - click's
+) -> int:
+    """Serve the tool `shell` over MCP on stdin and stdout: every program that a command starts is judged by rules.
+
+    Rules are read from /etc/codex/rules, $CODEX_HOME/rules and the .codex/rules of trusted projects.
+    """
+    chosen = name or ("zsh" if zsh and not bash else "bash")
+    shell = find_shell(chosen, {"bash": bash, "zsh": zsh}[chosen])
+    check_intercepts(shell)
+    with TemporaryDirectory(prefix="codex-exec-mcp-server-") as folder:
+        wrapper = named_program(execve, "--execve") if execve else _own_wrapper(Path(folder))
+        return _serve(shell, chosen, wrapper, preserve_program_paths=preserve_program_paths)
+
+
+def _own_wrapper(folder: Path) -> Path:
+    """Give the compiled wrapper, or the Python one as a program where there is no compiled one."""
+    try:
+        return find_program(WRAPPER)
+    except ProgramMissingError as missing:
+        from shelltool.escalation.native import write_python_wrapper
+
+        click.echo(f"codex-exec-mcp-server: the slower Python wrapper is used: {missing}", err=True)
+        return write_python_wrapper(folder)
+
+
+def _serve(shell: Path, name: str, wrapper: Path, *, preserve_program_paths: bool) -> int:
+    # Thousands of objects are made that stay; looking through them again and again only costs time.
+    gc.disable()
+    from shelltool.mcp_server.sdk import import_lean
+
+    import_lean()
+    from shelltool.escalation.native import default_keeper
+    from shelltool.mcp_server.call import Programs
+    from shelltool.mcp_server.server import Settings, serve
+
+    gc.freeze()
+    gc.enable()
+    programs = Programs(shell=shell, wrapper=wrapper, keeper=default_keeper())
+    return serve(
+        Settings(
+            programs=programs,
+            shell_name=name,
+            version=_version(),
+            preserve_program_paths=preserve_program_paths,
+        )
+    )
+
+
+def main() -> None:
+    """Run the server and exit."""
+    try:
+        sys.exit(command.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except ShellToolError as error:
+        sys.stderr.write(f"codex-exec-mcp-server: error: {error}\n")
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
