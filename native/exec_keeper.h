@@ -85,7 +85,7 @@ struct kept {
 
 struct process {
     pid_t pid, parent, group;
-    int ours;
+    int depth;                          /* below the keeper; 0: not its descendant */
 };
 
 static struct kept kept[CHILD_LIMIT];
@@ -648,32 +648,42 @@ mark_descendants(struct process *table, size_t count)
 
     while (changed)
         for (changed = 0, i = 0; i < count; i++) {
-            if (table[i].ours)
+            if (table[i].depth > 0)
                 continue;
             wanted.pid = table[i].parent;
             parent = bsearch(&wanted, table, count, sizeof *table, by_pid);
-            table[i].ours = wanted.pid == getpid() || (parent && parent->ours);
-            changed |= table[i].ours;
+            if (wanted.pid == getpid() || (parent && parent->depth > 0))
+                table[i].depth = changed = wanted.pid == getpid() ? 1 : parent->depth + 1;
         }
 }
 
-/* Signal every descendant. Each session below this process is made of descendants only, so its groups are, too; and
-   what forks on and on can run away from a signal to it, but not from one to its group. */
+/* Each session below this process is made of descendants only, so its groups are, too; and what forks on and on can
+   run away from a signal to it, but not from one to its group. */
+static void
+signal_process(const struct process *process, int number)
+{
+    if (number == SIGKILL && process->group != getpgrp())
+        kill(-process->group, SIGKILL);
+    kill(process->pid, number);
+    if (number != SIGKILL)
+        kill(process->pid, SIGCONT);
+}
+
+/* Signal every descendant, the parents first: a shell must not go on when its command ends. */
 static void
 signal_all(int number)
 {
     size_t count, i;
     struct process *table = read_processes(&count);
+    int depth, any = 1;
 
     mark_descendants(table, count);
-    for (i = 0; i < count; i++)
-        if (table[i].ours) {
-            if (number == SIGKILL && table[i].group != getpgrp())
-                kill(-table[i].group, SIGKILL);
-            kill(table[i].pid, number);
-            if (number != SIGKILL)
-                kill(table[i].pid, SIGCONT);
-        }
+    for (depth = 1; any; depth++)
+        for (any = 0, i = 0; i < count; i++)
+            if (table[i].depth == depth) {
+                signal_process(&table[i], number);
+                any = 1;
+            }
     for (i = 0; i < kept_count; i++)    /* where /proc is not mounted */
         kill(kept[i].pid, number);
     free(table);
@@ -881,8 +891,12 @@ guard(pid_t keeper)
     int status = 0;
 
     close(KEEPER_SOCKET);
-    while (waitpid(keeper, &status, 0) < 0 && errno == EINTR)
-        ;
+    do {
+        if (waitpid(keeper, &status, WUNTRACED) < 0)
+            status = -1;
+        if (WIFSTOPPED(status))
+            kill(keeper, SIGCONT);      /* by what it keeps, maybe: a stopped keeper keeps nothing */
+    } while (WIFSTOPPED(status));
     if (status == 0)
         return 0;
     for (ends = now_ms() + KILL_LIMIT_MS; reap() && now_ms() < ends; poll(NULL, 0, ROUND_MS))
@@ -895,7 +909,8 @@ keep(void)
 {
     size_t left = 0;
 
-    report(EV_READY, getpid(), 0, NULL, 0);     /* seen from the server's namespace: it is its grandchild */
+    report(EV_READY, getpid(), 0, NULL, 0);
+    flush_pending();
     while (phase != FINISHED) {
         serve_once();
         advance(reap());

@@ -17,7 +17,7 @@ from integration.bounded import Result
 
 pytestmark = [pytest.mark.build, pytest.mark.contract]
 
-EXAMPLES = 5 if os.environ.get("CONTRACT_SANITIZE") or os.environ.get("CONTRACT_RUNNER") else 40
+EXAMPLES = 3 if os.environ.get("CONTRACT_SANITIZE") or os.environ.get("CONTRACT_RUNNER") else 40
 LONGEST_WORD = 32 * os.sysconf("SC_PAGE_SIZE") - 1
 """The kernel's limit for one argument or variable (MAX_ARG_STRLEN), less the NUL."""
 

@@ -69,7 +69,6 @@ BAD = {
 }
 
 
-@pytest.mark.valgrind
 @pytest.mark.parametrize("kind", BAD)
 @pytest.mark.parametrize("variable", ["EXEC_WRAPPER", "BASH_EXEC_WRAPPER"])
 def test_a_wrapper_that_can_not_be_run_makes_commands_fail(
@@ -113,6 +112,7 @@ PLACES = (
 )
 
 
+@pytest.mark.valgrind
 @each(PLACES)
 def test_it_fails_so_wherever_the_command_stands(arena: Arena, row: Case) -> None:
     arena.put("plain", "alpha\n")
@@ -147,7 +147,6 @@ MIDWAY = (
 )
 
 
-@pytest.mark.valgrind
 @each(MIDWAY)
 def test_a_wrapper_that_is_lost_midway_ends_all_running(arena: Arena, row: Case) -> None:
     arena.put("wrapper", (arena.programs / "passthrough").read_bytes())

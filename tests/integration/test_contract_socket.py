@@ -105,7 +105,6 @@ def run_with_sockets(arena: Arena, session: Session, script: str, **env: str) ->
     return result.stdout, result.stderr
 
 
-@pytest.mark.valgrind
 @each(REFUSED)
 def test_a_command_without_the_sessions_socket_is_refused(arena: Arena, session: Session, row: Case) -> None:
     stdout, stderr = run_with_sockets(arena, session, row.script)
@@ -117,6 +116,7 @@ def test_a_command_without_the_sessions_socket_is_refused(arena: Arena, session:
     assert arena.records() == []
 
 
+@pytest.mark.valgrind
 @pytest.mark.parametrize("number", [10, 64, 255])
 def test_a_large_number_does_not_help(arena: Arena, session: Session, number: int) -> None:
     result = arena.run(

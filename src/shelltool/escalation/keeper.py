@@ -87,6 +87,7 @@ class Keeper:
     def keep(self) -> None:
         """Serve until no process is left."""
         self._report(READY, os.getpid(), 0)
+        self._flush()
         while self._phase != FINISHED:
             self._serve_once()
             self._advance(anything_left=self._reap())
@@ -219,11 +220,9 @@ class Keeper:
     def _report_end(self, number: int, reply_fd: int, status: int, error: int) -> None:
         if reply_fd >= 0:
             code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-            text = f'{{"exit_code":{code}{f",{chr(34)}errno{chr(34)}:{error}" if error else ""}}}'.encode()
-            with (
-                socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, reply_fd) as wrapper,
-                contextlib.suppress(OSError),
-            ):
+            text = b'{"exit_code":%d,"errno":%d}' % (code, error) if error else b'{"exit_code":%d}' % code
+            wrapper = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, reply_fd)
+            with wrapper, contextlib.suppress(OSError):
                 wrapper.send(len(text).to_bytes(4, "little") + text, socket.MSG_DONTWAIT)
         self._report(EXITED, number, status, error.to_bytes(4, sys.byteorder) if error else b"")
 
@@ -251,7 +250,10 @@ class Keeper:
 def guard(keeper: int) -> None:
     """Wait for the keeper proper, and end what it leaves when something kills it."""
     os.close(KEEPER_SOCKET)
-    _, status = os.waitpid(keeper, 0)
+    _, status = os.waitpid(keeper, os.WUNTRACED)
+    while os.WIFSTOPPED(status):  # by what it keeps, maybe: a stopped keeper keeps nothing
+        os.kill(keeper, signal.SIGCONT)
+        _, status = os.waitpid(keeper, os.WUNTRACED)
     deadline = time.monotonic() + KILL_LIMIT_S
     while status and children_left() and time.monotonic() < deadline:
         signal_descendants(signal.SIGKILL, ())

@@ -226,9 +226,8 @@ def children_left() -> bool:
 def signal_descendants(number: int, known: Iterable[int]) -> None:
     """Signal every descendant. What forks on and on can run away from a signal to it, not from one to its group."""
     table = _processes()
-    ours = _descendants(table)
     own_group = os.getpgrp()
-    for pid in ours | set(known):
+    for pid in dict.fromkeys([*_descendants(table), *known]):
         group = table.get(pid, (0, own_group))[1]
         if number == signal.SIGKILL and group != own_group:
             _send(-group, number)
@@ -244,12 +243,13 @@ def _send(pid: int, number: int) -> None:
         return
 
 
-def _descendants(table: dict[int, tuple[int, int]]) -> set[int]:
-    ours: set[int] = set()
-    found = {os.getpid()}
+def _descendants(table: dict[int, tuple[int, int]]) -> list[int]:
+    """Give them with the parents first: a shell must not go on when its command ends."""
+    ours: list[int] = []
+    found = [os.getpid()]
     while found:
-        found = {pid for pid, (parent, _) in table.items() if parent in found} - ours
-        ours |= found
+        found = [pid for pid, (parent, _) in table.items() if parent in found and pid not in ours]
+        ours += found
     return ours
 
 

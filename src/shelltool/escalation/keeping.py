@@ -51,6 +51,8 @@ READ_BYTES = 32 << 10
 SEND_LIMIT_S = 5.0
 """A keeper reads what it is sent at once; one that was stopped from outside is given up."""
 
+REAP_ROUND_S = 0.0002
+
 FINISH_LIMIT_S = 10.0
 """More than a keeper takes to end everything and give up what can't be ended."""
 
@@ -242,8 +244,16 @@ class Keeper:
         else:
             self.kill()
         self.socket.close()
+        self._reap()
+
+    def _reap(self) -> None:
+        """Wait for the guard, which ends when all is ended; one that does not is killed."""
+        deadline = time.monotonic() + FINISH_LIMIT_S
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(self._guard_pid, 0)
+            while os.waitpid(self._guard_pid, os.WNOHANG)[0] == 0:
+                if time.monotonic() > deadline:
+                    os.kill(self._guard_pid, signal.SIGKILL)
+                time.sleep(REAP_ROUND_S)
 
     def _send(self, message: bytes, fds: "array.array[int] | None" = None) -> None:
         """Send all of it, or nothing where the keeper is gone: its end comes as the end of its events."""
