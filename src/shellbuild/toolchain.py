@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from shellbuild.cache import cache_root
+from shellbuild.cache import appearing_folder, cache_root, entry_lock
 from shellbuild.errors import ToolchainError
 from shellbuild.platforms import Platform
 from shellbuild.process import capture
@@ -93,6 +93,7 @@ FAULT_CFLAGS = ("-O1", "-g", "-fno-omit-frame-pointer", "-w")
 
 _ZIG_SCRIPT = """\
 #!/bin/sh
+export ZIG_LIB_DIR={library}
 {zig} {command} "$@" && exit 0
 status=$?
 # A failed `zig cc` may leave an empty output behind, from which configure would draw wrong conclusions.
@@ -142,9 +143,10 @@ def zig_toolchain(platform: Platform, build_platform: Platform) -> Toolchain:
     zig = zig_program()
     folder = _folder(f"{zig} {_ZIG_SCRIPT} {HOST_TOOLS}")
     cc = _script(folder, f"cc-{platform.target}", zig, f"cc -target {platform.zig_target}")
-    # Static, because the build machine need not have the C library that we link with.
-    static = " -static" if build_platform.os == "linux" else ""
-    native = f"cc -target {build_platform.zig_target}{static}"
+    # Static, because the build machine need not have the C library that we link with; and with the flags of all
+    # else, because zig compiles a libc for each set of them.
+    static = ("-static",) if build_platform.os == "linux" else ()
+    native = " ".join(("cc", "-target", build_platform.zig_target, *COMMON_CFLAGS, *static, "-s"))
     return Toolchain(
         identity=zig_identity(),
         cc=cc,
@@ -208,6 +210,26 @@ def zig_program() -> Path:
     raise ToolchainError("the installed ziglang package holds no zig program; reinstall it")
 
 
+def _zig_library(zig: Path) -> Path:
+    """Give zig's libraries at a place that all virtual environments share: zig's cache knows them by their path."""
+    place = cache_root() / "toolchain" / f"zig-{importlib.metadata.version('ziglang')}"
+    if not place.is_dir():
+        with entry_lock(place):
+            if not place.is_dir():
+                with appearing_folder(place) as staging:
+                    shutil.copytree(
+                        zig.with_name("lib"), staging, dirs_exist_ok=True, copy_function=_link_or_copy
+                    )
+    return place
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def _host_cc() -> Path:
     found = shutil.which("gcc") or shutil.which("cc")
     if found is None:
@@ -224,7 +246,7 @@ def _folder(recipe: str) -> Path:
 
 def _script(folder: Path, name: str, zig: Path, command: str) -> Path:
     target = folder / name
-    text = _ZIG_SCRIPT.format(zig=zig, command=command)
+    text = _ZIG_SCRIPT.format(library=_zig_library(zig), zig=zig, command=command)
     if not (target.is_file() and target.read_text(encoding="utf-8") == text):
         fresh = folder / f".{name}.{os.getpid()}"
         fresh.write_text(text, encoding="utf-8")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from shellbuild.process import run_logged
 from shellbuild.project import host_target, load_project
-from shellbuild.toolchain import build_environment, zig_toolchain
+from shellbuild.toolchain import COMMON_CFLAGS, build_environment, zig_toolchain
 
 PASSTHROUGH = Path(__file__).with_name("passthrough.c")
-FLAGS = ("-O1", "-w", "-fno-sanitize=undefined", "-static", "-s")
+FLAGS = (*COMMON_CFLAGS, "-w", "-static", "-s")
 COMPILE_S = 300
 """The first compile for a target also compiles its libc."""
 
