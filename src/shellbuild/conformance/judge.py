@@ -22,8 +22,8 @@ def judge(first: First, rounds: Sequence[Round], *, listed: bool) -> Verdict | N
 
     1. All runs of the first pass agree: same.
     2. The unpatched shell never ended in time: unstable, for then nothing is compared.
-    3. Two rounds in a row agree throughout: same. Both show a way off, while the unpatched shell held still:
-       different (a listed script gets all its rounds first, as it may hold still by chance).
+    3. Two rounds in a row agree throughout: same. Both show a way off, while the unpatched shell held still in
+       every run: different (a listed script gets all its rounds first, as it may hold still by chance).
     4. After the last round: unstable when the unpatched shell varied in any run, else different.
     """
     if _one(outcome for _, outcome in first):
@@ -31,15 +31,15 @@ def judge(first: First, rounds: Sequence[Round], *, listed: bool) -> Verdict | N
     baseline = [outcome for way, outcome in first if way is Way.UNPATCHED]
     if all(outcome.status is None for outcome in baseline):
         return Verdict.UNSTABLE
+    held_still = _one([*baseline, *(done[Way.UNPATCHED] for done in rounds)])
     last = rounds[-IN_A_ROW:]
     if len(last) == IN_A_ROW:
         if _one(outcome for done in last for outcome in done.values()):
             return Verdict.SAME
-        if _reproduced(last) and not listed:
+        if held_still and _reproduced(last) and not listed:
             return Verdict.DIFFERENT
     if len(rounds) < MAX_ROUNDS:
         return None
-    held_still = _one([*baseline, *(done[Way.UNPATCHED] for done in rounds)])
     return Verdict.DIFFERENT if held_still else Verdict.UNSTABLE
 
 
@@ -56,8 +56,7 @@ def deviant_ways(first: First, rounds: Sequence[Round]) -> dict[Way, tuple[Outco
 
 
 def _reproduced(last: Sequence[Round]) -> bool:
-    held_still = _one(done[Way.UNPATCHED] for done in last)
-    return held_still and any(
+    return any(
         all(done[way] != done[Way.UNPATCHED] for done in last) for way in Way if way is not Way.UNPATCHED
     )
 

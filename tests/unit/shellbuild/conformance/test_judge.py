@@ -68,6 +68,10 @@ def test_a_way_that_is_off_beside_an_unpatched_shell_that_varies_is_not_blamed_y
     assert judge(first(A, A, A, C), [a_round(A, A, C), a_round(B, B, C)], listed=False) is None
 
 
+def test_a_way_that_is_off_twice_is_not_blamed_where_the_unpatched_shell_varied_before():
+    assert judge(first(A, B, B, B), [a_round(A, B, B), a_round(A, B, B)], listed=False) is None
+
+
 def test_an_unpatched_shell_that_varies_to_the_end_is_unstable():
     rounds = [a_round(A, A, A), a_round(B, B, B)] * (MAX_ROUNDS // 2)
     assert judge(first(A, B, A, A), rounds, listed=False) is Verdict.UNSTABLE
