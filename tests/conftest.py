@@ -1,6 +1,7 @@
 """What holds for all tests: markers, hypothesis settings, and skips that count as failures where CI asks for it."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -19,6 +20,24 @@ settings.load_profile("project")
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers that these folders give to their tests."""
     config.addinivalue_line("markers", "contract: a clause of the EXEC_WRAPPER contract")
+    _stop_ignoring_signals()
+
+
+def _stop_ignoring_signals() -> None:
+    """Start the shells under test with the keys of a terminal in force.
+
+    What runs in the background of a script, or under nohup, ignores them, and a shell that starts so can't trap them.
+    """
+    for number in (
+        signal.SIGINT,
+        signal.SIGQUIT,
+        signal.SIGHUP,
+        signal.SIGTSTP,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.hookimpl(wrapper=True)
