@@ -5,10 +5,13 @@ The command fails with 126 or 127 and a message that names the variable and the 
 
 import os
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 from integration.arena import Arena
+from integration.bounded import run_bounded
 from integration.tables import BASH, ZSH, Case, case, each
 
 pytestmark = [pytest.mark.build, pytest.mark.contract]
@@ -180,3 +183,22 @@ def test_what_the_kernel_would_refuse_is_told_as_ever(arena: Arena) -> None:
     script = "nosuchcommand; echo $?; @work@; echo $?; @work@/script; echo $?"
     plain = arena.run(script, wrapper=None, patched=False)
     assert arena.run(script, wrapper=None, env={"EXEC_WRAPPER": MISSING}) == plain
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file that sets another user's ID")
+def test_a_set_user_id_shell_lends_its_privilege_to_no_wrapper(arena: Arena) -> None:
+    if arena.shell.runner:
+        pytest.skip("a set-user-ID file takes effect only where the kernel itself starts it")
+    privileged = arena.root / "privileged"
+    shutil.copyfile(arena.shell.patched, privileged)
+    os.chown(privileged, 65534, 65534)
+    privileged.chmod(0o4755)
+    flags = {"bash": ("--norc", "--noprofile", "-p"), "zsh": ("-f",)}[arena.shell.name]
+    result = run_bounded(
+        [privileged, *flags, "-c", '/bin/true; echo "status $?"'],
+        cwd=Path("/"),
+        env=arena.environment(None, {"EXEC_WRAPPER": "/bin/echo"}),
+        deadline_s=arena.shell.deadline_s,
+    )
+    assert result.stdout == b"status 126\n"
+    assert b"not honoured in a set-user-ID shell" in result.stderr
