@@ -8,6 +8,7 @@ in three ways, in the unpatched shell, the patched one, and that under a pass-th
 import dataclasses
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,32 @@ def test_the_first_file_along_the_path_that_can_run_is_handed_over_once(arena: A
     arena.put("d/delta", "#!@bin@/beta\n")
     arena.run("PATH=$PWD/nosuch:$PWD/a:$PWD/b:$PWD/c:$PWD/d; delta one")
     assert arena.calls() == [arena.call("@work@/c/delta=delta one")]
+
+
+REGISTERING = """\
+mount -t binfmt_misc none /proc/sys/fs/binfmt_misc &&
+echo ':by-magic:M:1:\\x00\\xcd:\\xff\\xfd:/bin/echo:' >/proc/sys/fs/binfmt_misc/register &&
+echo ':by-name:E::foreign::/bin/echo:' >/proc/sys/fs/binfmt_misc/register &&
+exec "$@"
+"""
+OWN_FORMATS = ("unshare", "-Urm", "sh", "-c", REGISTERING, "sh")
+"""Formats that this machine learns for the length of a test (binfmt_misc; Linux 6.7 has them for each namespace)."""
+
+
+@pytest.mark.parametrize(
+    "name", ["magic", "magic-masked", "magic-elsewhere", "name.foreign", "name.foreigner", "foreign"]
+)
+def test_a_format_that_an_administrator_registered_is_handed_over(arena: Arena, name: str) -> None:
+    if arena.shell.runner:
+        pytest.skip("this way of starting the shells takes no other beside it")
+    if subprocess.run([*OWN_FORMATS, "true"], capture_output=True, timeout=10, check=False).returncode != 0:
+        pytest.skip(
+            "this machine lets a namespace register no formats of its own (Linux 6.7, user namespaces)"
+        )
+    arena.shell = dataclasses.replace(arena.shell, runner=OWN_FORMATS)
+    content = {"magic": b"x\0\xcd", "magic-masked": b"x\0\xcf", "magic-elsewhere": b"\0\xcd"}.get(name, b"\0")
+    arena.put(name, content + b"\n")
+    script = f'./{name} a b; echo "status $?"; exec ./{name} c'
+    unpatched = arena.run(script, wrapper=None, patched=False)
+    assert arena.run(script, wrapper=None) == unpatched
+    assert arena.run(script, wrapper="passthrough") == unpatched
