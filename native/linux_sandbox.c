@@ -235,8 +235,12 @@ run(void)
 static int
 check(void)
 {
-    printf("landlock %d\nseccomp %d\nno_new_privs %d\npid %ld\n", landlock_abi(), prctl(PR_GET_SECCOMP, 0, 0, 0, 0),
-           prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), (long)getpid());
+    struct stat pids = { 0 };
+
+    if (stat("/proc/self/ns/pid", &pids) != 0)
+        pids.st_ino = 0;
+    printf("landlock %d\nseccomp %d\nno_new_privs %d\npid_namespace %llu\n", landlock_abi(),
+           prctl(PR_GET_SECCOMP, 0, 0, 0, 0), prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), (unsigned long long)pids.st_ino);
     return fflush(stdout) == 0 ? 0 : NOT_RUN;
 }
 

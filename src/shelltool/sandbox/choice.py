@@ -7,6 +7,7 @@ in it and found itself confined.
 import os
 import sys
 from functools import lru_cache
+from pathlib import Path
 
 from shelltool.errors import SandboxUnavailableError
 from shelltool.sandbox import landlock, native, seatbelt
@@ -30,6 +31,7 @@ WITHOUT_LANDLOCK = (
     "named pipes outside the writable folders can be written to",
     "a command that runs under another policy at the same time can mislead it about where its folders are",
 )
+WITHOUT_SCOPES = ("with network, datagrams can be sent to abstract local sockets outside",)
 
 
 @lru_cache(maxsize=8)
@@ -62,10 +64,14 @@ def _on_linux(helper: str, bwrap: str | None, abi: int, declined: list[str]) -> 
 def try_bubblewrap(helper: str, bwrap: str, abi: int) -> Engine:
     """Run something in bubblewrap."""
     layered = abi >= landlock.OLDEST_ABI
-    limitations = BUBBLEWRAP_LIMITED if layered else (*BUBBLEWRAP_LIMITED, *WITHOUT_LANDLOCK)
+    limitations = (
+        *BUBBLEWRAP_LIMITED,
+        *(() if layered else WITHOUT_LANDLOCK),
+        *(() if abi >= landlock.SCOPED_ABI else WITHOUT_SCOPES),
+    )
     engine = Bubblewrap(helper=helper, bwrap=bwrap, landlock=layered, limitations=limitations)
     found = _confined(engine, helper)
-    if found.get("pid", 0) >= os.getpid():
+    if found.get("pid_namespace", 0) in {0, _own_pid_namespace()}:
         raise SandboxUnavailableError("processes outside can be seen from inside")
     return engine
 
@@ -86,6 +92,15 @@ def _confined(engine: Engine, helper: str) -> dict[str, int]:
     if found.get("seccomp") != FILTERED or found.get("no_new_privs") != 1:
         raise SandboxUnavailableError("a command ran in it and was not confined")
     return found
+
+
+def _own_pid_namespace() -> int:
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError as error:
+        raise SandboxUnavailableError(
+            f"/proc: {error.strerror}; it can't be told what is seen from inside"
+        ) from error
 
 
 def _find_bwrap() -> str:

@@ -21,6 +21,8 @@ from shelltool.sandbox.survey import list_folder
 Listing = Callable[[str], Sequence[tuple[str, Kind]]]
 
 OLDEST_ABI = 3
+SCOPED_ABI = 6
+"""From here on, signals and abstract sockets stay inside."""
 RULE_LIMIT = 4096
 """The helper's own."""
 DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
@@ -29,7 +31,7 @@ ALWAYS_LIMITED = (
     "nothing can be created, removed or renamed directly in a writable folder, only in the folders inside it",
     "protected names that do not exist yet are not protected in folders for temporary files",
     "modes, owners, times and attributes of the user's files outside the writable folders can be changed",
-    "other processes of this machine can be seen, and slowed down; System V IPC is shared with them",
+    "other processes of this machine can be seen, and slowed down; System V IPC and POSIX message queues are shared",
     "no new pseudo-terminals, no /dev/shm; nothing is ended when the command ends, but by whoever started it",
 )
 
@@ -86,7 +88,10 @@ def limitations(abi: int) -> tuple[str, ...]:
     by_version = (
         (4, "connecting and listening by TCP is refused by the system call filter alone"),
         (5, "device files that can be read can be controlled (ioctl)"),
-        (6, "signals can be sent to every process of the same user"),
+        (
+            SCOPED_ABI,
+            "signals can be sent to every process of the same user, datagrams to abstract local sockets",
+        ),
     )
     return (*ALWAYS_LIMITED, *(text for version, text in by_version if abi < version))
 

@@ -63,6 +63,7 @@ _UNWRITABLE = _UNREADABLE | {OpKind.PROTECTED, OpKind.RESERVED}
 LIMITATIONS = (
     "other processes of this machine can be seen",
     "nothing is ended when the command ends, but by whoever started it",
+    "where file names ignore case, a protected name that does not exist can be created in other letters (.GIT)",
 )
 
 

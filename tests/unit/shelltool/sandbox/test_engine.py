@@ -32,9 +32,10 @@ case "$*" in
   *--landlock*) {landlock} ;;
 esac
 """
-CONFINED = 'echo "seccomp 2"; echo "no_new_privs 1"; echo "pid 2"'
-OPEN = 'echo "seccomp 0"; echo "no_new_privs 1"; echo "pid 2"'
-SEEN = 'echo "seccomp 2"; echo "no_new_privs 1"; echo "pid 999999999"'
+CONFINED = 'echo "seccomp 2"; echo "no_new_privs 1"; echo "pid_namespace 2"'
+OPEN = 'echo "seccomp 0"; echo "no_new_privs 1"; echo "pid_namespace 2"'
+SEEN = 'echo "seccomp 2"; echo "no_new_privs 1"; echo "pid_namespace $(stat -Lc %i /proc/self/ns/pid)"'
+UNTOLD = 'echo "seccomp 2"; echo "no_new_privs 1"; echo "pid_namespace 0"'
 BROKEN = "echo 'bwrap: No permissions to create new namespace' >&2; exit 1"
 
 
@@ -80,6 +81,7 @@ def test_it_is_tried_once(fake, tmp_path):
         (BROKEN, "No permissions to create new namespace"),
         (OPEN, "was not confined"),
         (SEEN, "can be seen"),
+        (UNTOLD, "can be seen"),
         ("exit 0", "was not confined"),
     ],
 )
@@ -105,6 +107,13 @@ def test_without_landlock_bubblewrap_says_what_it_can_not_do(fake):
     assert not engine.landlock
     assert "--landlock" not in engine.prefix(CASES["workspace"], cwd="/")
     assert "named pipes" in engine.describe()
+
+
+@linux
+@pytest.mark.parametrize(("abi", "is_limited"), [(5, True), (6, False)])
+def test_an_older_landlock_inside_bubblewrap_is_told_about(fake, abi, is_limited):
+    described = choose_engine(helper=fake(abi=abi), bwrap="/bin/true").describe()
+    assert ("abstract local sockets" in described) == is_limited
 
 
 @linux
