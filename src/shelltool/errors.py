@@ -121,3 +121,9 @@ class ServerError(ShellToolError):
     """The server could not be set up."""
 
     exit_code = 65
+
+
+class ExecServerError(ShellToolError):
+    """Something about the exec server, its client or one of its requests failed."""
+
+    exit_code = 70

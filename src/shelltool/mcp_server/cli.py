@@ -12,6 +12,20 @@ from shelltool.errors import ProgramMissingError, ShellToolError
 from shelltool.shells import SHELLS, WRAPPER, check_intercepts, find_program, find_shell, named_program
 
 DISTRIBUTION = "codex-shell-tool-mcp"
+NAME = "codex-exec-mcp-server"
+EXAMPLES = f"""\b
+Examples:
+  {NAME}
+      serve with our own bash; what a harness has in its configuration
+  {NAME} --shell zsh
+      serve with our own zsh
+  {NAME} --bash ~/build/bash --execve ~/build/codex-execve-wrapper
+      try a build; CODEX_BASH_PATH=~/build/bash names one for every server
+
+\b
+In the JSON configuration of a harness:
+  {{"mcpServers": {{"shell": {{"command": "{NAME}", "args": ["--shell", "bash"]}}}}}}
+"""
 _PATH = click.Path(path_type=Path)
 
 
@@ -24,11 +38,15 @@ def _version() -> str:
 
 def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
     if wanted:
-        click.echo(f"codex-exec-mcp-server {_version()}")
+        click.echo(f"{NAME} {_version()}")
         context.exit()
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    name=NAME,
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option("--execve", type=_PATH, help="Program that the shell hands its execs to; ours by default.")
 @click.option("--bash", type=_PATH, help="Patched bash; by default $CODEX_BASH_PATH, or ours.")
 @click.option("--zsh", type=_PATH, help="Patched zsh; ours by default.")
@@ -47,7 +65,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, wanted: 
     is_eager=True,
     expose_value=False,
     callback=_print_version,
-    help="Print it.",
+    help="Print the version and exit.",
 )
 def command(
     execve: Path | None,
@@ -63,7 +81,7 @@ def command(
     chosen = name or ("zsh" if zsh and not bash else "bash")
     shell = find_shell(chosen, {"bash": bash, "zsh": zsh}[chosen])
     check_intercepts(shell)
-    with TemporaryDirectory(prefix="codex-exec-mcp-server-") as folder:
+    with TemporaryDirectory(prefix=f"{NAME}-") as folder:
         wrapper = named_program(execve, "--execve") if execve else _own_wrapper(Path(folder))
         return _serve(shell, chosen, wrapper, preserve_program_paths=preserve_program_paths)
 
@@ -75,7 +93,7 @@ def _own_wrapper(folder: Path) -> Path:
     except ProgramMissingError as missing:
         from shelltool.escalation.native import write_python_wrapper
 
-        click.echo(f"codex-exec-mcp-server: the slower Python wrapper is used: {missing}", err=True)
+        click.echo(f"{NAME}: the slower Python wrapper is used: {missing}", err=True)
         return write_python_wrapper(folder)
 
 
@@ -105,14 +123,14 @@ def _serve(shell: Path, name: str, wrapper: Path, *, preserve_program_paths: boo
 def main() -> None:
     """Run the server and exit."""
     try:
-        sys.exit(command.main(standalone_mode=False))
+        sys.exit(command.main(prog_name=NAME, standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
     except ShellToolError as error:
-        sys.stderr.write(f"codex-exec-mcp-server: error: {error}\n")
+        sys.stderr.write(f"{NAME}: error: {error}\n")
         sys.exit(error.exit_code)
 
 

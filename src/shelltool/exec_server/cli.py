@@ -1,0 +1,112 @@
+"""The command line of `codex-exec-server`. The only place here that turns errors into an exit status."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from shelltool.errors import ServerError, ShellToolError
+
+NAME = "codex-exec-server"
+EXAMPLES = f"""\b
+Examples:
+  {NAME}
+      serve on a free port of 127.0.0.1; its URL is the one line on stdout
+  {NAME} --listen stdio
+      serve one client on stdin and stdout, over ssh for example
+  {NAME} --listen ws://0.0.0.0:9000 --ws-token-file /run/secrets/exec-token
+      serve other machines; they send `Authorization: Bearer TOKEN`
+"""
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+    if wanted:
+        from shelltool.exec_server.local_environment import server_version
+
+        click.echo(f"{NAME} {server_version()}")
+        context.exit()
+
+
+@click.command(
+    name=NAME,
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--listen",
+    default="ws://127.0.0.1:0",
+    show_default=True,
+    help="`ws://IP:PORT` (port 0: any free) or `stdio`.",
+)
+@click.option(
+    "--ws-auth", type=click.Choice(["capability-token"]), help="Demand a token; the options below name it."
+)
+@click.option(
+    "--ws-token-file", type=click.Path(path_type=Path), help="File with the token that clients need."
+)
+@click.option("--ws-token-sha256", metavar="HEX", help="SHA-256 of that token, instead of the file.")
+@click.option("--session-ttl", "ttl_s", default=80.0, show_default=True, help="Seconds without a connection.")
+@click.option(
+    "--process-retention",
+    "retention_s",
+    default=80.0,
+    show_default=True,
+    help="Seconds that ended processes stay.",
+)
+@click.option(
+    "--retained-output",
+    "retained",
+    default=1 << 20,
+    show_default=True,
+    help="Bytes of output kept for each process.",
+)
+@click.option(
+    "--max-frame", "frame", default=16 << 20, show_default=True, help="Bytes of one WebSocket frame."
+)
+@click.option("--max-message", "message", default=64 << 20, show_default=True, help="Bytes of one message.")
+@click.option("--ping-interval", "ping_s", default=30.0, show_default=True, help="Seconds between two pings.")
+@click.option(
+    "--shell-escalation",
+    is_flag=True,
+    help="Run processes under the rules, in our patched shells; clients are asked.",
+)
+@click.option("--exit-on-stdin-close", is_flag=True, help="Also end when stdin ends.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is written to stderr, as lines of JSON.",
+)
+@click.option(
+    "--version",
+    "-V",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+def command(**options: object) -> int:
+    """Start, feed, watch and end processes, and read and write files, for clients that may come back."""
+    from shelltool.exec_server.running import Options, run
+
+    return run(Options.model_validate(options))
+
+
+def main() -> None:
+    """Run the server and exit."""
+    try:
+        sys.exit(command.main(prog_name=NAME, standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except ShellToolError as error:
+        sys.stderr.write(f"{NAME}: error: {error}\n")
+        sys.exit(1 if isinstance(error, ServerError) else error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

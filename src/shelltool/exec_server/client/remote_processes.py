@@ -1,0 +1,165 @@
+"""Processes on the other side of an `ExecServerClient`: a `ProcessService` whose events are in order and complete."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+
+from pydantic import ValidationError
+
+from shelltool.errors import ExecServerError
+from shelltool.exec_server.client.client import ExecServerClient
+from shelltool.exec_server.client.recovery import TransportError
+from shelltool.exec_server.client.replica import ProcessReplica
+from shelltool.exec_server.errors import INVALID_REQUEST, RpcError, invalid_request
+from shelltool.exec_server.messages import Nothing
+from shelltool.exec_server.processes import messages as m
+from shelltool.exec_server.processes.events import Numbered, ProcessEvent
+
+EVENTS: dict[str, type[Numbered]] = {
+    "process/output": m.ProcessOutput,
+    "process/exited": m.ProcessExited,
+    "process/closed": m.ProcessClosed,
+}
+EVENT_S = 1.0
+"""How long a gap in the events may last before the server is asked what is in it."""
+
+
+class RemoteProcesses:
+    """The processes of the client's session."""
+
+    def __init__(self, client: ExecServerClient) -> None:
+        self._client = client
+        self._replicas: dict[str, ProcessReplica] = {}
+        self._news: dict[str, asyncio.Event] = {}
+        self._write_ids = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        client.listeners.append(self._hear)
+        client.on_resumed.append(self._catch_up_with_all)
+        client.on_failed.append(self._fail_all)
+
+    async def start(self, params: m.StartProcess) -> m.StartResult:
+        """See `ProcessService`."""
+        identifier = params.process_id
+        if identifier in self._replicas and not self._replicas[identifier].is_over:
+            raise invalid_request(f"process {identifier} already exists")
+        # Before the request: events may come before its answer.
+        before = self._replicas.get(identifier)
+        self._replicas[identifier] = ProcessReplica(identifier)
+        self._news[identifier] = asyncio.Event()
+        resumed = 0
+
+        def count() -> None:
+            nonlocal resumed
+            resumed += 1
+
+        self._client.on_resumed.append(count)
+        try:
+            return await self._client.call("process/start", params, m.StartResult)
+        except RpcError as error:
+            if resumed and error.code == INVALID_REQUEST and "already exists" in error.message:
+                return m.StartResult(process_id=identifier)  # the request was done, only its answer was lost
+            self._forget(identifier, before)
+            raise
+        except ExecServerError:
+            self._forget(identifier, before)
+            raise
+        finally:
+            self._client.on_resumed.remove(count)
+
+    async def events(self, process_id: str) -> AsyncIterator[ProcessEvent]:
+        """See `ProcessService`."""
+        replica = self._replicas.get(process_id)
+        if replica is None:
+            raise invalid_request(f"unknown process id {process_id}")
+        news = self._news[process_id]
+        while True:
+            news.clear()
+            while (event := replica.take()) is not None:
+                yield event
+            if replica.is_over:
+                return
+            await news.wait()
+
+    async def read(self, params: m.ReadProcess) -> m.ReadResult:
+        """See `ProcessService`. A process that can't be followed any more has its `failure` set."""
+        try:
+            return await self._client.call("process/read", params, m.ReadResult)
+        except TransportError as error:
+            after = params.after_seq or 0
+            return m.ReadResult(chunks=[], next_seq=after + 1, exited=False, closed=True, failure=str(error))
+
+    async def write(self, params: m.WriteProcess) -> m.WriteResult:
+        """See `ProcessService`."""
+        if params.write_id is None:
+            params = params.model_copy(update={"write_id": f"shelltool-{next(self._write_ids)}"})
+        return await self._client.call("process/write", params, m.WriteResult)
+
+    async def close_stdin(self, params: m.CloseStdin) -> m.WriteResult:
+        """See `ProcessService`."""
+        return await self._client.call("process/closeStdin", params, m.WriteResult)
+
+    async def resize(self, params: m.ResizeProcess) -> Nothing:
+        """See `ProcessService`."""
+        return await self._client.call("process/resize", params, Nothing)
+
+    async def signal(self, params: m.SignalProcess) -> Nothing:
+        """See `ProcessService`."""
+        return await self._client.call("process/signal", params, Nothing)
+
+    async def terminate(self, params: m.TerminateProcess) -> m.TerminateResult:
+        """See `ProcessService`."""
+        return await self._client.call("process/terminate", params, m.TerminateResult)
+
+    async def list(self, params: m.ListProcesses) -> m.ProcessList:
+        """See `ProcessService`."""
+        return await self._client.call("process/list", params, m.ProcessList)
+
+    async def _hear(self, method: str, params: object) -> None:
+        kind = EVENTS.get(method)
+        if kind is None:
+            return
+        try:
+            event = kind.model_validate(params)
+        except ValidationError:
+            return
+        replica = self._replicas.get(event.process_id)
+        if replica:
+            replica.accept(event)
+            self._news[event.process_id].set()
+
+    def _catch_up_with_all(self) -> None:
+        for replica in self._replicas.values():
+            if not replica.is_over:
+                task = asyncio.create_task(self._catch_up(replica))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _catch_up(self, replica: ProcessReplica) -> None:
+        """Ask for what was missed while there was no connection."""
+        try:
+            while not replica.is_over:
+                after = replica.last_seq
+                request = m.ReadProcess(process_id=replica.process_id, after_seq=after)
+                result = await self._client.call("process/read", request, m.ReadResult)
+                replica.catch_up(result)
+                if not result.chunks or replica.last_seq == after:
+                    replica.settle(result)
+                    if not result.chunks:
+                        break
+        except RpcError as error:
+            replica.fail(f"the server has lost the process: {error.message}")
+        except TransportError as error:
+            replica.fail(str(error))
+        self._news[replica.process_id].set()
+
+    def _fail_all(self, error: TransportError) -> None:
+        for replica in self._replicas.values():
+            replica.fail(f"exec-server transport disconnected: {error}")
+            self._news[replica.process_id].set()
+
+    def _forget(self, process_id: str, before: ProcessReplica | None) -> None:
+        if before is None:
+            self._replicas.pop(process_id, None)
+            self._news.pop(process_id, None)
+        else:
+            self._replicas[process_id] = before

@@ -1,0 +1,146 @@
+"""Processes under rules: what they execute is handed to the wrapper, judged, and asked about where a rule says so.
+
+One interception for each process: a keeper for what leaves the sandbox, and a thread that answers wrappers. A shell is
+replaced by our patched one; any other program is started through the wrapper, so that it is judged itself.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+
+from shelltool.escalation.deciding import Decisions, OutputRelay
+from shelltool.escalation.environment import EnvironmentReset
+from shelltool.escalation.executor import SOCKET_NUMBER, SOCKET_VARIABLE, WRAPPER_VARIABLES
+from shelltool.escalation.judging import Judge
+from shelltool.escalation.keeping import Keeper, KeeperProgram
+from shelltool.escalation.policy import Decision, EscalationPolicy
+from shelltool.escalation.program import Reach, unconfined_could_write
+from shelltool.escalation.server import CallServer
+from shelltool.exec_server.processes.launching import Prepared
+from shelltool.exec_server.session_messages import Approval as ApprovalAnswer
+from shelltool.exec_server.session_messages import ApproveExec
+from shelltool.mcp_server.judging import Answer, Approval, RulesPolicy
+from shelltool.mcp_server.rules import RulesInForce
+from shelltool.sandbox import SandboxPlan, could_write
+
+INTERCEPTIONS_MAX = 512
+"""At once; the next ones wait for a thread."""
+
+PLANS_REMEMBERED = 64
+"""Where there were more, anything could have been written."""
+
+Approve = Callable[[ApproveExec], Awaitable[ApprovalAnswer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interceptor:
+    """What all interceptions of a server have in common."""
+
+    shells: Mapping[str, str]
+    """Our patched shell, by the name of the shell that a client asks for."""
+    wrapper: str
+    keeper: KeeperProgram
+    rules: RulesInForce
+    environment: Mapping[str, str]
+    threads: ThreadPoolExecutor
+    _plans: dict[SandboxPlan, None] = field(default_factory=dict)
+    """Of all sandboxed processes that there were: what one has written, another one may find."""
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """What no sandboxed process may write."""
+        return (*self.shells.values(), self.wrapper, str(self.keeper.path))
+
+    def wrapped(self, program: str, argv: Sequence[str], cwd: str) -> tuple[str, tuple[str, ...]]:
+        """Give the program and arguments under which what they start is judged."""
+        shell = self.shells.get(PurePath(program).name)
+        if shell:
+            return shell, tuple(argv)
+        path = os.path.join(cwd, program)  # noqa: PTH118 - `..` stays as it is
+        return self.wrapper, (PurePath(self.wrapper).name, path, *argv)
+
+    def variables(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Give the environment that makes shells ask."""
+        return {**env, **dict.fromkeys(WRAPPER_VARIABLES, self.wrapper), SOCKET_VARIABLE: str(SOCKET_NUMBER)}
+
+    async def begin(self, process_id: str, prepared: Prepared, approve: Approve) -> "Interception":
+        """Make ready to answer for one process."""
+        plan = prepared.plan if prepared.confined else None
+        if plan and len(self._plans) < PLANS_REMEMBERED:
+            self._plans[plan] = None
+        reach = self._could_have_written if plan else unconfined_could_write(Path(prepared.cwd))
+        rules = await self.rules.for_workdir(Path(prepared.cwd), could_write=self._could_have_written)
+
+        async def ask(approval: Approval) -> Answer:
+            answer = await approve(_question(process_id, approval))
+            return Answer(accepted=answer.accepted, reason=answer.reason or "")
+
+        policy = RulesPolicy(rules, ask=ask, pause=nullcontext, confined=prepared.confined)
+        return Interception(self, policy, Reach(reach))
+
+    def _could_have_written(self, path: Path) -> bool:
+        """Tell whether a sandboxed process could have put something there. From any thread."""
+        plans = tuple(self._plans)
+        return len(plans) >= PLANS_REMEMBERED or could_write(*plans)(path)
+
+
+class Interception:
+    """Answers for one process."""
+
+    def __init__(self, interceptor: Interceptor, policy: EscalationPolicy, reach: Reach) -> None:
+        judge = Judge(policy, reach)
+        self._decisions = Decisions(judge, self._decided)
+        ours, self._its = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._keeper = Keeper(interceptor.keeper)
+        self._server = CallServer(
+            keeper=self._keeper,
+            session=ours,
+            judge=judge,
+            asker=self._decisions,
+            reset=EnvironmentReset(interceptor.environment, reach),
+            # What leaves the sandbox writes to the descriptors of the process: there is nothing to relay.
+            output=OutputRelay(lambda _: None),
+        )
+        loop = asyncio.get_running_loop()
+        self._work = loop.run_in_executor(interceptor.threads, self._serve)
+
+    def given(self, prepared: Prepared) -> Prepared:
+        """Add the descriptor by which wrappers ask."""
+        return replace(prepared, kept=(SOCKET_NUMBER, self._its.fileno()))
+
+    def started(self) -> None:
+        """Let go of the process's end."""
+        self._its.close()
+
+    async def close(self) -> None:
+        """End what left the sandbox, and wait until it is gone."""
+        self._its.close()
+        self._keeper.end()
+        await self._decisions.close()
+        await self._work
+
+    def _serve(self) -> None:
+        try:
+            self._server.serve()
+        finally:
+            self._keeper.finish()
+
+    def _decided(self, number: int, decision: Decision) -> None:
+        self._server.decided(number, decision)
+
+
+def _question(process_id: str, approval: Approval) -> ApproveExec:
+    return ApproveExec(
+        process_id=process_id,
+        program=str(approval.program),
+        argv=list(approval.argv),
+        cwd=approval.workdir,
+        place=approval.place,
+        reason=approval.why,
+        could_be_planted=approval.could_be_planted,
+    )

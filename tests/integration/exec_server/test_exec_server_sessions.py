@@ -1,0 +1,229 @@
+"""Sessions: what a lost connection leaves, who may come back, and the end of everything at the end."""
+
+import asyncio
+import base64
+import os
+import signal
+
+import pytest
+
+from integration.exec_server.serving import in_memory, over_websocket
+from integration.exec_server.wire import encoded
+from shelltool.exec_server.transports.websocket import WebSocketChannel
+
+RETURNING = {"memory": in_memory, "websocket": over_websocket}
+PATIENCE_S = 20.0
+
+
+@pytest.fixture(params=list(RETURNING))
+def returning(request, installation):
+    """Start a server to which one can come back."""
+    return lambda **settings: RETURNING[request.param](installation, **settings)
+
+
+async def wait_until_gone(pid):
+    """Wait until a process has ended, by a descriptor of it."""
+    try:
+        watched = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        ended = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().add_reader(
+            watched, lambda: None if ended.done() else ended.set_result(None)
+        )
+        async with asyncio.timeout(PATIENCE_S):
+            await ended
+    finally:
+        asyncio.get_running_loop().remove_reader(watched)
+        os.close(watched)
+
+
+def connection_of(wire):
+    assert isinstance(wire.channel, WebSocketChannel)
+    return wire.channel._connection
+
+
+async def read_all(wire, process_id, after=0):
+    """Read to the close of a process, as clients do that missed its notifications."""
+    chunks = []
+    while True:
+        result = await wire.call("process/read", processId=process_id, afterSeq=after, waitMs=5000)
+        chunks += result["chunks"]
+        after = result["nextSeq"] - 1
+        if result["closed"]:
+            return chunks, result
+
+
+async def test_processes_go_on_without_a_connection(returning, tmp_path):
+    os.mkfifo(tmp_path / "go")
+    async with returning() as server:
+        async with server.session() as wire:
+            await wire.start("p", "sh", "-c", f"echo before; cat {tmp_path}/go; echo after")
+            await wire.wait_for_output("p", b"before")
+            session = wire.session
+        async with server.session(resumeSessionId=session) as wire:
+            assert wire.session == session
+            (tmp_path / "go").write_text("between\n", encoding="utf-8")
+            assert await wire.wait_for("p", "process/closed")
+            chunks, result = await read_all(wire, "p")
+            assert [chunk["seq"] for chunk in chunks] == list(range(1, len(chunks) + 1))
+            text = b"".join(base64.b64decode(chunk["chunk"]) for chunk in chunks)
+            assert (text, result["exitCode"]) == (b"before\nbetween\nafter\n", 0)
+
+
+async def test_a_connection_cut_in_the_middle_of_output_loses_nothing_that_is_retained(returning):
+    async with returning() as server:
+        async with server.session() as wire:
+            await wire.start("p", "sh", "-c", "seq 1 100000; sleep 0.2; echo end")
+            await wire.wait_for("p", "process/output")
+            session = wire.session
+        async with server.session(resumeSessionId=session) as wire:
+            chunks, result = await read_all(wire, "p")
+            numbers = [chunk["seq"] for chunk in chunks]
+            assert numbers == list(range(1, len(numbers) + 1))
+            text = b"".join(base64.b64decode(chunk["chunk"]) for chunk in chunks)
+            assert text == b"".join(b"%d\n" % number for number in range(1, 100001)) + b"end\n"
+            assert result["nextSeq"] == len(numbers) + 3
+
+
+async def test_a_write_that_was_cut_off_is_written_once(returning):
+    async with returning() as server:
+        async with server.session() as wire:
+            await wire.start("p", "cat", pipeStdin=True)
+            session = wire.session
+            await wire.ask("process/write", processId="p", chunk=encoded(b"once\n"), writeId="w")
+            await wire.wait_for_output("p", b"once")
+        async with server.session(resumeSessionId=session) as wire:
+            again = await wire.call("process/write", processId="p", chunk=encoded(b"once\n"), writeId="w")
+            assert again == {"status": "accepted"}
+            await wire.call("process/closeStdin", processId="p")
+            chunks, _ = await read_all(wire, "p")
+            assert [chunk["chunk"] for chunk in chunks] == [encoded(b"once\n")]
+
+
+async def test_a_long_poll_that_was_cut_off_can_be_asked_again(returning):
+    async with returning() as server:
+        async with server.session() as wire:
+            await wire.start("p", "cat", pipeStdin=True)
+            session = wire.session
+            await wire.ask("process/read", processId="p", waitMs=60_000)
+        async with server.session(resumeSessionId=session) as wire:
+            read = await wire.ask("process/read", processId="p", waitMs=60_000)
+            await wire.call("process/write", processId="p", chunk=encoded(b"x"), writeId="1")
+            answer = await asyncio.wait_for(read, PATIENCE_S)
+            assert [chunk["seq"] for chunk in answer["result"]["chunks"]] == [1]
+
+
+async def test_a_session_that_is_attached_is_not_given_to_another_connection(returning):
+    async with returning() as server, server.session() as first, server.connection() as second:
+        refused = await second.refused("initialize", clientName="t", resumeSessionId=first.session)
+        assert refused.code == -32010
+        assert refused.message == f"session {first.session} is already attached to another connection"
+        assert await first.call("environment/status") == {"status": "ready"}
+
+
+async def test_a_session_can_be_taken_over(returning):
+    async with returning() as server, server.session() as first:
+        await first.start("p", "cat", pipeStdin=True)
+        async with server.session(resumeSessionId=first.session, takeOver=True) as second:
+            await asyncio.wait_for(first.ended.wait(), PATIENCE_S)
+            await second.call("process/write", processId="p", chunk=encoded(b"x"), writeId="1")
+            await second.wait_for("p", "process/output")
+
+
+async def test_file_handles_end_with_their_connection(returning, tmp_path):
+    (tmp_path / "f").write_text("text", encoding="utf-8")
+    async with returning() as server:
+        async with server.session() as wire:
+            await wire.call("fs/open", handleId="h", path=str(tmp_path / "f"))
+            session = wire.session
+        async with server.session(resumeSessionId=session) as wire:
+            refused = await wire.refused("fs/readBlock", handleId="h", offset=0, len=1)
+            assert (refused.code, refused.message) == (-32004, "unknown file handle `h`")
+
+
+async def test_a_session_ends_when_nobody_comes_back(returning):
+    async with returning(session_ttl_s=0.2) as server:
+        async with server.session() as wire:
+            await wire.start("p", "sh", "-c", "setsid sleep 60 & echo $!; sleep 60")
+            child = int(await wire.wait_for_output("p", b"\n"))
+            listed = await wire.call("process/list")
+            session = wire.session
+        await wait_until_gone(listed["processes"][0]["pid"])
+        await wait_until_gone(child)
+        async with server.connection() as wire:
+            refused = await wire.refused("initialize", clientName="t", resumeSessionId=session)
+            assert refused.message == f"unknown session id {session}"
+
+
+async def test_each_detachment_gives_the_whole_time_again(returning):
+    async with returning(session_ttl_s=1.5) as server:
+        async with server.session() as wire:
+            await wire.start("p", "sleep", "60")
+            session = wire.session
+        for _ in range(3):
+            await asyncio.sleep(0.7)
+            async with server.session(resumeSessionId=session) as wire:
+                assert (await wire.call("process/list"))["processes"][0]["exited"] is False
+
+
+async def test_terminate_ends_what_left_the_process_group(serving):
+    async with serving() as server, server.session() as wire:
+        await wire.start("p", "sh", "-c", "setsid sleep 60 & echo $!; sleep 60")
+        child = int(await wire.wait_for_output("p", b"\n"))
+        await wire.call("process/terminate", processId="p")
+        assert (await wire.ended_process("p"))[1] == 137
+        await wait_until_gone(child)
+
+
+async def test_what_an_ended_process_left_in_the_background_stays_until_the_session_ends(installation):
+    async with over_websocket(installation, session_ttl_s=0) as server:
+        async with server.session() as wire:
+            await wire.run("p", "sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $!")
+            child = int(wire.output("p"))
+            assert await wire.call("process/terminate", processId="p") == {"running": False}
+            os.kill(child, 0)
+        await wait_until_gone(child)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+async def test_the_end_of_the_server_leaves_no_process(number, installation):
+    script = "trap '' TERM INT HUP; setsid sleep 60 & echo $! $$; while :; do sleep 0.05; done"
+    async with over_websocket(installation) as server, server.session() as wire:
+        await wire.start("p", "sh", "-c", script)
+        await wire.start("t", "sh", "-c", script, tty=True)
+        pids = [int(word) for name in "pt" for word in (await wire.wait_for_output(name, b"\n")).split()]
+        assert len(pids) == 4
+        os.kill(server.pid, number)
+        for pid in pids:
+            await wait_until_gone(pid)
+
+
+async def test_the_end_of_stdin_ends_a_server_on_stdio_and_its_processes(installation):
+    from integration.exec_server.serving import over_stdio
+
+    async with over_stdio(installation) as server:
+        async with server.session() as wire:
+            await wire.start("p", "sh", "-c", "setsid sleep 60 & echo $!; sleep 60")
+            child = int(await wire.wait_for_output("p", b"\n"))
+        await wait_until_gone(child)
+
+
+async def test_a_supervisor_that_is_killed_leaves_no_process(installation):
+    async with over_websocket(installation) as server, server.session() as wire:
+        await wire.start("p", "sh", "-c", "setsid sleep 60 & echo $! $PPID; sleep 60")
+        child, supervisor = map(int, (await wire.wait_for_output("p", b"\n")).split())
+        assert supervisor != server.pid
+        os.kill(supervisor, signal.SIGKILL)
+        assert (await wire.ended_process("p"))[1] == 137
+        await wait_until_gone(child)
+
+
+async def test_a_dead_connection_is_noticed_and_its_session_can_be_resumed(installation):
+    async with over_websocket(installation, "--ping-interval", "0.3") as server, server.session() as wire:
+        # The client's side of the socket stays open and silent, as after a cut cable.
+        connection_of(wire).transport.pause_reading()
+        async with server.connection() as other, asyncio.timeout(PATIENCE_S):
+            result = await other.call("initialize", clientName="t", resumeSessionId=wire.session)
+            assert result["sessionId"] == wire.session

@@ -1,0 +1,88 @@
+"""What of a caller's environment leaves the sandbox: the tables, and what happens to each kind."""
+
+import pytest
+
+from shelltool.escalation.environment import (
+    FALLBACK_PATH,
+    REMEMBERED_VARIABLES,
+    EnvironmentReset,
+    treatment,
+)
+from shelltool.escalation.program import Reach
+
+OWN = {"HOME": "/server", "PATH": "/usr/bin:/bin", "LANG": "C"}
+
+
+def reset(caller, own=OWN, writable=()):
+    """Reset with folders that the sandboxed side can write."""
+    reach = Reach(lambda path: any(path.is_relative_to(folder) for folder in writable))
+    return EnvironmentReset(own, reach).apply(caller)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "GCONV_PATH", "GLIBC_TUNABLES", "BASH_ENV", "ENV", "ZDOTDIR",
+        "BASH_FUNC_ls%%", "SHELLOPTS", "PS4", "IFS", "PYTHONPATH", "PYTHONSTARTUP", "PERL5OPT", "RUBYOPT", "NODE_OPTIONS",
+        "JAVA_TOOL_OPTIONS", "CLASSPATH", "CC", "MAKEFLAGS", "RUSTC_WRAPPER", "EDITOR", "PAGER", "GIT_PAGER", "MANPAGER",
+        "LESSOPEN", "GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF", "GIT_EXEC_PATH", "GIT_CONFIG_COUNT", "SSH_ASKPASS", "SSH_AUTH_SOCK",
+        "HOME", "XDG_CONFIG_HOME", "TMPDIR", "CODEX_HOME", "DOCKER_HOST", "KUBECONFIG", "SSL_CERT_FILE", "https_proxy",
+        "DBUS_SESSION_BUS_ADDRESS", "DISPLAY",
+    ],
+)  # fmt: skip
+def test_what_makes_programs_load_start_or_trust_something_is_guarded(name):
+    assert treatment(name) == "guard"
+    assert reset({name: "x"}, own={}) == {}
+    assert reset({name: "x"}, own={name: "own"}) == {name: "own"}
+
+
+@pytest.mark.parametrize(
+    "name", ["EXEC_WRAPPER", "BASH_EXEC_WRAPPER", "CODEX_ESCALATE_SOCKET", "CODEX_SANDBOX", "CODEX_SANDBOX_X"]
+)
+def test_what_belongs_to_the_sandbox_is_dropped_whatever_the_server_has(name):
+    assert reset({name: "x"}, own={name: "own"}) == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["FOO", "MY_LD_PRELOAD", "GIT_AUTHOR_NAME", "GIT_COMMITTER_DATE", "CI", "ld_preload"]
+)
+def test_the_rest_is_carried(name):
+    assert reset({name: "x y=\n"}) == {name: "x y=\n"}
+
+
+@pytest.mark.parametrize(
+    ("value", "carried"), [("de_DE.UTF-8", True), ("/tmp/evil", False), ("%n", False), ("../x", False)]
+)
+def test_a_locale_is_carried_unless_it_is_a_path_or_a_format(value, carried):
+    assert reset({"LC_ALL": value}, own={}) == ({"LC_ALL": value} if carried else {})
+
+
+def test_a_value_that_looks_like_a_function_is_not_carried():
+    assert reset({"anything": "() { :; }; echo"}, own={}) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "safe"),
+    [
+        ("/bin:/usr/bin", "/bin:/usr/bin"),
+        ("/work/bin:/usr/bin", "/usr/bin"),
+        ("/no/such/folder:/usr/bin", "/usr/bin"),
+        (".:/usr/bin::bin:", "/usr/bin"),
+        ("/work/bin", "/usr/bin:/bin"),
+        ("", "/usr/bin:/bin"),
+    ],
+)
+def test_path_loses_what_the_sandboxed_side_can_write(path, safe, tmp_path):
+    assert reset({"PATH": path.replace("/work", str(tmp_path))}, writable=[tmp_path]) == {"PATH": safe}
+
+
+def test_where_no_folder_is_safe_there_is_one_of_last_resort(tmp_path):
+    own = {"PATH": str(tmp_path)}
+    assert reset({"PATH": str(tmp_path)}, own=own, writable=[tmp_path]) == {"PATH": FALLBACK_PATH}
+
+
+def test_a_flood_of_variables_is_not_remembered_for_ever():
+    environment = EnvironmentReset({}, Reach(lambda _: False))
+    for number in range(3 * REMEMBERED_VARIABLES):
+        assert environment.apply({"V": str(number)}) == {"V": str(number)}
+    assert len(environment._known) <= REMEMBERED_VARIABLES
