@@ -13,16 +13,19 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "unit"]
 
+RELEASE = ("build", "release")
+"""Dependency groups of what makes and publishes packages."""
 
-def shellbuild(session: nox.Session, *arguments: str) -> None:
+
+def shellbuild(session: nox.Session, *arguments: str, groups: tuple[str, ...] = ("build",)) -> None:
     """Install the maintainers' dependencies and run the toolkit."""
-    install(session, "build")
+    install(session, *groups)
     session.run("python", "-m", "shellbuild", *arguments, *session.posargs, env={"PYTHONPATH": "src"})
 
 
 def pytest(session: nox.Session, *arguments: str, workers: str = "2") -> None:
     """Run tests with what they need; with nothing after `--`, the tests the session names."""
-    install(session, "build", "test", "runtime")
+    install(session, "build", "release", "test", "runtime")
     session.run("pytest", "-n", workers, "--dist=worksteal", *(session.posargs or arguments))
 
 
@@ -65,16 +68,20 @@ def lint(session: nox.Session) -> None:
     session.run(
         "check-jsonschema", "--schemafile", "docs/schema/platforms.schema.json", "recipes/platforms.toml"
     )
+    session.run("check-jsonschema", "--schemafile", "docs/schema/native.schema.json", "recipes/native.toml")
     for name in ("bash", "ncurses", "zsh"):
         session.run(
             "check-jsonschema", "--schemafile", "docs/schema/recipe.schema.json", f"recipes/{name}.toml"
         )
+    workflows = [str(path) for path in sorted(Path(".github", "workflows").glob("*.yml"))]
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("zizmor", "--offline", "--no-progress", "--pedantic", *workflows)
 
 
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types with mypy, strictly."""
-    install(session, "build", "lint", "runtime", "test")
+    install(session, "build", "lint", "release", "runtime", "test")
     session.run("mypy")
 
 
@@ -88,6 +95,22 @@ def unit(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test, building both shells first where they are not in the cache."""
     pytest(session, "tests")
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Throw bytes at what reads the escalation protocol, for two minutes: -- [-max_total_time=SECONDS]."""
+    install(session, "runtime", "fuzz")
+    session.run("python", "tests/fuzz/fuzz_frames.py", *(session.posargs or ["-max_total_time=120"]))
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure beside the published npm package, and write build/bench.json (needs npm once)."""
+    install(session, "build", "test", "runtime")
+    session.run("python", "benchmarks/exec_overhead.py")
+    session.run("python", "benchmarks/shell_call.py")
+    session.run("python", "benchmarks/exec_server.py")
 
 
 @nox.session(default=False)
@@ -119,6 +142,96 @@ def check_answers(session: nox.Session) -> None:
     shellbuild(session, "check-answers")
 
 
+@nox.session(tags=["build"], default=False)
+def vendor(session: nox.Session) -> None:
+    """Build all that ships, for all targets, into vendor/: -- [--target T]…, or take parts in: -- merge DIR…."""
+    shellbuild(session, "vendor", groups=RELEASE)
+
+
+@nox.session(tags=["release"], default=False)
+def archives(session: nox.Session) -> None:
+    """Pack the shells' archives, their exact sources and the SBOM from vendor/: -- [--target T] [--release TAG]."""
+    shellbuild(session, "archives", groups=RELEASE)
+
+
+@nox.session(tags=["release"], default=False)
+def checksums(session: nox.Session) -> None:
+    """Write dist/SHA256SUMS over all that lies in dist/, or compare it: -- --check."""
+    shellbuild(session, "checksums", groups=RELEASE)
+
+
+@nox.session(default=False)
+def reproduce(session: nox.Session) -> None:
+    """Build and pack everything twice under different conditions and compare every byte: -- [--target T] [--keep]."""
+    shellbuild(session, "reproduce", groups=RELEASE)
+
+
+@nox.session(tags=["release"], default=False)
+def npm(session: nox.Session) -> None:
+    """Pack the npm tarball from vendor/ (needs npm)."""
+    shellbuild(session, "npm", groups=RELEASE)
+
+
+@nox.session(tags=["release"], default=False)
+def wheels(session: nox.Session) -> None:
+    """Build a wheel for each target, the pure one and the sdist from vendor/: -- [--target T]."""
+    shellbuild(session, "wheels", groups=RELEASE)
+
+
+@nox.session(tags=["release"], default=False)
+def dotslash(session: nox.Session) -> None:
+    """Write dotslash/ for a release: -- [--release TAG] [--base-url URL] [--digest D], or compare it: -- --check."""
+    shellbuild(session, "dotslash", groups=RELEASE)
+
+
+@nox.session(tags=["release"], default=False)
+def report(session: nox.Session) -> None:
+    """Render dist/report.html: -- [--previous MANIFEST | --since DIST-TAG]."""
+    shellbuild(session, "report", groups=RELEASE)
+
+
+@nox.session(tags=["release"], default=False)
+def release_plan(session: nox.Session) -> None:
+    """Print as JSON what a tag releases, or why it releases nothing: -- TAG [--this-version]."""
+    shellbuild(session, "release-plan", groups=RELEASE)
+
+
+@nox.session(tags=["release"], default=False)
+def matrix(session: nox.Session) -> None:
+    """Print the workflows' job matrix as JSON: -- [--os linux|macos]."""
+    shellbuild(session, "matrix")
+
+
+@nox.session(tags=["release"], default=False)
+def publish(session: nox.Session) -> None:
+    """Publish dist/ from a workflow: -- npm|github TAG [--dry-run]."""
+    shellbuild(session, "publish", groups=RELEASE)
+
+
+@nox.session(default=False)
+def packaging(session: nox.Session) -> None:
+    """Run the tests of packages, DotSlash manifests and the report (needs npm and Chromium)."""
+    pytest(session, "tests/integration/packaging")
+
+
+@nox.session(default=False)
+def contract_kit(session: nox.Session) -> None:
+    """Pack cross-built shells, patched and not, to be tested on a machine that runs them: -- [TARGET…]."""
+    shellbuild(session, "contract-kit")
+
+
+@nox.session(default=False)
+def contract(session: nox.Session) -> None:
+    """Run the contract tests on the shells of a kit: -- KIT [PYTEST OPTIONS]."""
+    shellbuild(session, "contract", groups=("build", "release", "test", "runtime"))
+
+
+@nox.session(default=False)
+def contract_root(session: nox.Session) -> None:
+    """Run the contract tests in a root of busybox (needs bubblewrap): -- [PYTEST OPTIONS]."""
+    shellbuild(session, "contract-root", groups=("build", "release", "test", "runtime"))
+
+
 @nox.session(tags=["update"], default=False)
 def refresh_patch(session: nox.Session) -> None:
     """Open a tree with a patch applied and write the edited patch back: -- bash|zsh [--release R] [--finish]."""
@@ -129,6 +242,13 @@ def refresh_patch(session: nox.Session) -> None:
 def schema(session: nox.Session) -> None:
     """Write the JSON schemas of recipes and platforms."""
     shellbuild(session, "schema")
+
+
+@nox.session(tags=["update"], default=False)
+def exec_server_page(session: nox.Session) -> None:
+    """Write docs/exec-server.md from the code."""
+    install(session, "runtime")
+    session.run("python", "-m", "shelltool.exec_server.reference", env={"PYTHONPATH": "src"})
 
 
 @nox.session(default=False)

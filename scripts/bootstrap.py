@@ -20,16 +20,24 @@ OLDEST_PYTHON = (3, 11)
 
 BUILD = {"git": "git", "make": "make"}
 PROOF = BUILD | {"busybox": "busybox-static", "ps": "procps"}
+PACKAGES = BUILD | {"npm": "npm", "chromium|google-chrome": "chromium"}
 FAULTS = PROOF | {"gcc": "gcc libc6-dev", "valgrind": "valgrind"}
-# What a session runs, as program: Debian packages. Sessions not named here need Python only.
+# What a session runs, as program (or another that will do): Debian packages. Sessions not named here need Python only.
 PROGRAMS = {
+    "archives": BUILD,
     "build_bash": BUILD,
     "build_zsh": BUILD,
     "check_patches": BUILD,
     "conformance": PROOF,
     "demo": BUILD,
+    "contract_kit": BUILD,
+    "contract_root": BUILD | {"busybox": "busybox-static", "bwrap": "bubblewrap"},
     "memory": FAULTS,
+    "npm": {"npm": "npm"},
+    "packaging": PACKAGES,
+    "reproduce": BUILD | {"npm": "npm"},
     "tests": PROOF,
+    "vendor": BUILD,
 }
 
 
@@ -56,7 +64,7 @@ def missing_packages(sessions: list[str]) -> list[str]:
     programs = {
         program: package for session in sessions for program, package in PROGRAMS.get(session, {}).items()
     }
-    missing = [package for program, package in programs.items() if shutil.which(program) is None]
+    missing = [package for names, package in programs.items() if not any(map(shutil.which, names.split("|")))]
     if not NOX.exists() and not can_make_environments():
         missing.append("python3-venv")
     return [name for package in missing for name in package.split()]

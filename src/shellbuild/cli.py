@@ -12,6 +12,7 @@ from types import FrameType
 
 import click
 
+from shellbuild import cli_release, cli_vendor
 from shellbuild.console import note, show_error
 from shellbuild.errors import ShellBuildError
 from shellbuild.sanitize import Sanitize
@@ -48,8 +49,12 @@ def main() -> None:
     """Build patched shells from recipes and prove that they are what they claim."""
 
 
+for command in (*cli_vendor.COMMANDS, *cli_release.COMMANDS):
+    main.add_command(command)
+
+
 @main.command()
-@click.argument("name", type=click.Choice(["bash", "zsh", "ncurses"]))
+@click.argument("name", type=click.Choice(["bash", "zsh", "ncurses", "native"]))
 @click.option("--target", help="Target triple of recipes/platforms.toml; default: this machine's.")
 @click.option("--release", help="Release of the recipe, e.g. 5.2.37; default: the recipe's own.")
 @click.option(
@@ -61,6 +66,7 @@ def main() -> None:
     "--sanitize", type=click.Choice([str(s) for s in Sanitize]), help="Look for faults with the host's gcc."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON instead of its path.")
+@click.option("--no-install", is_flag=True, help="Leave the result in the cache and print its folder.")
 def build(
     name: str,
     target: str | None,
@@ -70,6 +76,7 @@ def build(
     unpatched: bool,
     sanitize: str | None,
     as_json: bool,
+    no_install: bool,
 ) -> None:
     r"""Build one shell and print its path.
 
@@ -79,8 +86,12 @@ def build(
       shellbuild build zsh --target aarch64-unknown-linux-musl
       shellbuild build bash --release 5.2.37 --unpatched
     """
-    from shellbuild import builder, vendor
+    from shellbuild import builder
+    from shellbuild.vendor.install import install_shell
 
+    if name == "native":
+        click.echo(builder.build_native(builder.make_native_request(target)))
+        return
     request = builder.make_request(
         name,
         release=release,
@@ -90,9 +101,10 @@ def build(
         source=source,
         jobs=jobs,
     )
-    path = vendor.install_shell(request, builder.build(request))
-    manifest = path.with_name("build.json").read_text(encoding="utf-8")
-    click.echo(json.dumps({"path": str(path), **json.loads(manifest)}, indent=2) if as_json else str(path))
+    result = builder.build(request)
+    path = result if no_install or name == "ncurses" else install_shell(request, result)
+    record = json.loads((result / "build.json").read_text(encoding="utf-8"))
+    click.echo(json.dumps({"path": str(path), **record}, indent=2) if as_json else str(path))
 
 
 @main.command()

@@ -62,3 +62,21 @@ class ConformanceError(ShellBuildError):
     """A patched shell differs from the unpatched one."""
 
     exit_code = 17
+
+
+class ReleaseError(ShellBuildError):
+    """A tag or version is not one that is released, or what is to be released does not fit it."""
+
+    exit_code = 21
+
+
+class PackageError(ShellBuildError):
+    """A package can't be made of what there is, or came out other than it must be."""
+
+    exit_code = 22
+
+
+class ReproduceError(ShellBuildError):
+    """Two builds of the same inputs differ."""
+
+    exit_code = 23

@@ -30,6 +30,8 @@ class Platform:
     wheel_tags: tuple[str, ...]
     runner: str
     """GitHub Actions runner on which the binaries run natively."""
+    minimum_os: str | None = None
+    """Lowest version of the system, where the programs state one."""
     cflags: tuple[str, ...] = ()
     ldflags: tuple[str, ...] = ()
 

@@ -122,6 +122,8 @@ class Recipe:
     """Recipes whose native result holds programs that a cross build runs."""
     excluded_modules: tuple[str, ...] = ()
     """zsh only: modules of config.modules that are not linked in; all others are."""
+    shipped_functions: tuple[str, ...] = ()
+    """zsh only: patterns, in the source tree, of the functions that the vendor tree takes."""
     configure: Configure
     overrides: tuple[Override, ...] = ()
     outputs: tuple[str, ...]

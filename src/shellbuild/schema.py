@@ -7,11 +7,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from shellbuild.errors import RecipeError
+from shellbuild.native_recipe import NativeRecipe
 from shellbuild.platforms import PlatformTable
 from shellbuild.project import ROOT
 from shellbuild.recipe import Recipe
 
-SCHEMAS: dict[str, type[Any]] = {"recipe": Recipe, "platforms": PlatformTable}
+SCHEMAS: dict[str, type[Any]] = {"recipe": Recipe, "native": NativeRecipe, "platforms": PlatformTable}
 FOLDER = ROOT / "docs" / "schema"
 
 

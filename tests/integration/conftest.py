@@ -45,7 +45,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("programs")
     target = os.environ.get("CONTRACT_WRAPPER_TARGET", "x86_64-linux-musl")
     cc = [sys.executable, "-m", "ziglang", "cc", "-target", target]
-    flags = ["-O1", "-static", "-s", "-fno-sanitize=undefined", "-Wall", "-Wextra", "-Werror"]
+    # macOS has no static libc.
+    static = [] if "macos" in target else ["-static"]
+    flags = ["-O1", *static, "-s", "-fno-sanitize=undefined", "-Wall", "-Wextra", "-Werror"]
     for source in sorted(WRAPPERS.glob("*.c")):
         command = [*cc, *flags, "-o", str(folder / source.stem), str(source)]
         subprocess.run(command, check=True, timeout=COMPILE_S, env=_compile_environment())

@@ -17,7 +17,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 
 def _distro_sources() -> Iterator[tuple[str, str, DistroSource]]:
     for path in sorted(RECIPES.glob("*.toml")):
-        if path.stem != "platforms":
+        if path.stem not in {"native", "platforms"}:
             recipe = load_toml(path, RecipeModel)
             for version, release in recipe.releases.items():
                 if release.sources.distro is not None:

@@ -11,9 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __APPLE__
+#include <mach-o/dyld.h>
+#else
+#include <sys/auxv.h>
+#endif
 
 extern char **environ;
 
@@ -51,10 +55,23 @@ put_socket(FILE *record)
         put(record, "-");
 }
 
+static const char *
+own_path(void)
+{
+#ifdef __APPLE__
+    static char path[4096];
+    uint32_t size = sizeof path;
+
+    return _NSGetExecutablePath(path, &size) == 0 ? path : NULL;
+#else
+    return (const char *)getauxval(AT_EXECFN);
+#endif
+}
+
 static int
 append(const char *bytes, size_t size)
 {
-    const char *self = (const char *)getauxval(AT_EXECFN);
+    const char *self = own_path();
     char *log;
     int fd;
 

@@ -2,11 +2,21 @@
 
 from pathlib import Path
 
-from shellbuild.builder.pipeline import build
+from shellbuild.builder.native import NativeRequest, build_native, make_native_request
+from shellbuild.builder.pipeline import build, find_result
 from shellbuild.builder.request import BuildRequest, make_request
 from shellbuild.sanitize import Sanitize
 
-__all__ = ["BuildRequest", "build", "build_shell", "make_request"]
+__all__ = [
+    "BuildRequest",
+    "NativeRequest",
+    "build",
+    "build_native",
+    "build_shell",
+    "find_result",
+    "make_native_request",
+    "make_request",
+]
 
 
 def build_shell(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from shellbuild.builder import bash, ncurses, zsh
 from shellbuild.builder.request import BuildRequest
+from shellbuild.builder.signing import sign_programs
 from shellbuild.builder.workspace import Workspace, write_manifest
 from shellbuild.cache import appearing_folder, cache_root, entry_lock, remove_tree
 from shellbuild.console import note, step
@@ -23,13 +24,22 @@ STEPS: dict[str, Callable[[Workspace], None]] = {
 }
 
 
-def build(request: BuildRequest) -> Path:
-    """Give the result folder of a request, built if it isn't in the cache yet."""
+def find_result(request: BuildRequest, *, quiet: bool = False) -> Path | None:
+    """Give the result folder of a request if it is in the cache."""
     for provider, key in request.keys().items():
         result = _result_folder(request, key)
         if (result / "build.json").is_file():
-            note(f"{request.label}: cached ({provider} source, {key[:12]})")
+            if not quiet:
+                note(f"{request.label}: cached ({provider} source, {key[:12]})")
             return result
+    return None
+
+
+def build(request: BuildRequest) -> Path:
+    """Give the result folder of a request, built if it isn't in the cache yet."""
+    found = find_result(request)
+    if found is not None:
+        return found
     depends = {name: build(needed) for name, needed in request.dependencies().items()}
     tree = obtain_source(request.recipe.name, request.version, request.release.sources, request.source)
     key = request.key(tree.provider)
@@ -76,6 +86,8 @@ def _check_and_keep(workspace: Workspace, tree: SourceTree, result: Path, second
         raise StepError(
             f"{workspace.request.label}: the build left no {', '.join(missing)} (outputs in the recipe)"
         )
+    if workspace.request.platform.os == "macos":
+        sign_programs(workspace.result)
     for name in recipe.license_files:
         workspace.keep(workspace.source / name, f"licenses/{recipe.name}/{Path(name).name}")
     write_manifest(workspace, tree.provider.value, tree.identity, seconds)

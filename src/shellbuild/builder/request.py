@@ -18,7 +18,7 @@ from shellbuild.project import PATCHES, host_target, load_project
 from shellbuild.recipe import Recipe, Release
 from shellbuild.sanitize import Sanitize
 from shellbuild.sources import Provider, candidates, identity
-from shellbuild.toolchain import toolchain_identity
+from shellbuild.toolchain import headers_digest, toolchain_identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,7 @@ class BuildRequest:
             "version": self.version,
             "platform": dataclasses.asdict(self.platform),
             "toolchain": toolchain_identity(self.sanitize),
+            "headers": headers_digest(self.platform),
             "sanitize": self.sanitize,
             "steps": steps_digest(),
             "depends": {

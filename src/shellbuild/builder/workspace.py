@@ -17,6 +17,9 @@ from shellbuild.process import run_logged
 from shellbuild.recipe import Configure
 from shellbuild.toolchain import Toolchain, build_environment
 
+LEFT_OUT = ("dlopen", "iconv")
+"""In the names of answers that are decisions: true ones, but for what we don't want to have."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
@@ -61,12 +64,19 @@ class Workspace:
     def cflags(self) -> str:
         """Compiler flags, with paths of this machine mapped away."""
         maps = (f"-ffile-prefix-map={self.source}=.", f"-ffile-prefix-map={self.build}=.")
-        includes = (f"-I{path / 'include'}" for path in self.depends.values())
-        return " ".join([*self.toolchain.cflags, *maps, *self.settings.cflags, *includes])
+        return " ".join([*self.toolchain.cflags, *maps, *self.settings.cflags, self.includes()])
+
+    def includes(self) -> str:
+        """Where the headers of the linked libraries are."""
+        return " ".join(f"-I{path / 'include'}" for path in self.linked())
 
     def ldflags(self) -> str:
         """Linker flags."""
-        return " ".join([*self.toolchain.ldflags, *(f"-L{path / 'lib'}" for path in self.depends.values())])
+        return " ".join([*self.toolchain.ldflags, *(f"-L{path / 'lib'}" for path in self.linked())])
+
+    def linked(self) -> list[Path]:
+        """Results that go into this one, and not those that only hold tools."""
+        return [path for name, path in self.depends.items() if name in self.request.recipe.depends]
 
     def run(self, title: str, argv: list[str | Path], *, cwd: Path | None = None) -> None:
         """Run one child as a step with a log file of its own."""
@@ -84,8 +94,8 @@ class Workspace:
         """Environment of a step, with configure's answers for this target."""
         env = build_environment(self.toolchain, home=self.home)
         if not self.toolchain.cross:
-            # A native configure finds its own answers, but for those that keep code out of the shell.
-            answers = {k: v for k, v in self.settings.site.items() if "dlopen" in k}
+            # A native configure finds its own answers, but for those that keep something out of the shell on purpose.
+            answers = {k: v for k, v in self.settings.site.items() if any(word in k for word in LEFT_OUT)}
         else:
             answers = self.settings.site
         site = self.folder / "config.site"

@@ -6,13 +6,17 @@ import shutil
 from shellbuild.builder.workspace import Workspace
 from shellbuild.errors import StepError, ToolchainError
 
+SHIPPED = "shipped-functions"
+"""Names of the functions that the vendor tree takes, a line each."""
+
 _MODULE_LINE = re.compile(r"^(name=(\S+) .*)link=(\w+)( .*)$", re.MULTILINE)
 
 
 def build(workspace: Workspace) -> None:
     """Leave `zsh` and `functions/` in the result."""
     _generate_configure(workspace)
-    workspace.configure()
+    # Where CFLAGS don't reach: the preprocessor's own runs, which look for the names of curses' keys.
+    workspace.configure(f"CPPFLAGS={workspace.includes()}")
     _link_modules(workspace)
     workspace.make("make")
     workspace.keep(workspace.build / "Src" / "zsh", "zsh")
@@ -51,3 +55,15 @@ def _keep_functions(workspace: Workspace) -> None:
     if len(folders) != 1:
         raise StepError(f"install.fns left compinit in {len(folders)} folders, expected one")
     shutil.copytree(folders[0], workspace.result / "functions")
+    _list_shipped(workspace)
+
+
+def _list_shipped(workspace: Workspace) -> None:
+    """Write down which functions the vendor tree takes; upstream installs them all into one folder."""
+    wanted = {
+        path.name
+        for pattern in workspace.request.recipe.shipped_functions
+        for path in workspace.source.glob(pattern)
+    }
+    names = sorted(path.name for path in (workspace.result / "functions").iterdir() if path.name in wanted)
+    (workspace.result / SHIPPED).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")

@@ -1,9 +1,8 @@
 """The child process that evaluates one rules file: text on stdin, accepted statements or the error on stdout.
 
-A rules file is a program, and the library bounds only its call depth. So it runs here, where steps, CPU time,
+A rules file is a program, and starlark-pyo3 bounds only its call depth. So it runs here, where steps, CPU time,
 memory and output are limited by number and a crash or a hang takes nothing else along. Started by `evaluation`;
 imports only what it needs, because its start-up time is paid for every file.
-https://pypi.org/project/starlark-pyo3/
 """
 
 import json

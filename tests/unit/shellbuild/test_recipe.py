@@ -123,7 +123,10 @@ def test_a_missing_file_is_a_recipe_error(tmp_path):
 
 
 def test_the_recipes_of_the_project_load():
-    assert set(load_project().recipes) == {path.stem for path in RECIPES.glob("*.toml")} - {"platforms"}
+    assert set(load_project().recipes) == {path.stem for path in RECIPES.glob("*.toml")} - {
+        "native",
+        "platforms",
+    }
 
 
 def test_no_more_than_three_unstable_scripts_are_listed_for_a_release_and_each_has_a_reason():

@@ -4,8 +4,9 @@ import pytest
 
 from shellbuild import refresh
 from shellbuild.errors import PatchError
+from shellbuild.native_recipe import load_native
 from shellbuild.platforms import load_platforms
-from shellbuild.project import RECIPES, Project
+from shellbuild.project import NATIVE, RECIPES, Project
 from shellbuild.recipe import ArchiveSource, Configure, Recipe, Release, Sources
 from shellbuild.sources import Provider, SourceTree
 
@@ -35,7 +36,11 @@ def project(tmp_path, monkeypatch):
         allowed_libraries={},
         releases={"1": Release(patches=("first.patch", "second.patch"), sources=Sources(archive=source))},
     )
-    known = Project(platforms=load_platforms(RECIPES / "platforms.toml"), recipes={"tool": recipe})
+    known = Project(
+        platforms=load_platforms(RECIPES / "platforms.toml"),
+        recipes={"tool": recipe},
+        native=load_native(RECIPES / "native.toml", sources=NATIVE),
+    )
     tree = SourceTree(path=upstream, provider=Provider.ARCHIVE, identity="sha256:aa", original=None)
     monkeypatch.setattr(refresh, "load_project", lambda: known)
     monkeypatch.setattr(refresh, "obtain_source", lambda *_: tree)

@@ -1,0 +1,98 @@
+"""The commands from builds to release files, added to `shellbuild.cli`: vendor tree, archives, sums, reproduce.
+
+Each prints the files it made on stdout, one a line.
+"""
+
+import os
+from pathlib import Path
+
+import click
+
+_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+_TARGET = click.option("--target", multiple=True, help="Only this target triple; repeatable.")
+
+
+@click.group(invoke_without_command=True)
+@_TARGET
+@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="number of cores")
+@click.pass_context
+def vendor(ctx: click.Context, target: tuple[str, ...], jobs: int) -> None:
+    r"""Build all that ships, for all targets, two builds at a time, into vendor/ with its manifest.
+
+    \b
+    Examples:
+      shellbuild vendor
+      shellbuild vendor --target aarch64-apple-darwin
+      shellbuild vendor merge parts/*
+    """
+    if ctx.invoked_subcommand is None:
+        from shellbuild.vendor.assemble import assemble
+
+        click.echo(assemble(target, jobs=jobs))
+
+
+@vendor.command("merge")
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=_FOLDER)
+def merge(folders: tuple[Path, ...]) -> None:
+    """Take vendor trees that were built elsewhere into vendor/, every digest checked."""
+    from shellbuild.vendor.merge import merge_parts
+
+    click.echo(merge_parts(folders))
+
+
+@vendor.command("check")
+@_TARGET
+def check(target: tuple[str, ...]) -> None:
+    """Compare vendor/ with its manifest, and say all that differs."""
+    from shellbuild.manifest import verify
+    from shellbuild.project import VENDOR
+
+    manifest = verify(VENDOR, target)
+    click.echo(f"{len(manifest.files)} files are as vendor/manifest.json says")
+
+
+@click.command()
+@_TARGET
+@click.option("--release", metavar="TAG", help="Release to pack for; by default this checkout's version.")
+def archives(target: tuple[str, ...], release: str | None) -> None:
+    """Pack the shells' archives, their exact sources and the SBOM from vendor/."""
+    from shellbuild.archives import write_archives
+    from shellbuild.sbom import write_sbom
+    from shellbuild.source_archives import write_source_archives
+
+    made = [*write_archives(target, tag=release), *write_source_archives(tag=release), write_sbom()]
+    click.echo("\n".join(map(str, made)))
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Change nothing; fail when dist/ is not what SHA256SUMS says.")
+def checksums(check: bool) -> None:
+    """Write dist/SHA256SUMS over all that lies in dist/."""
+    from shellbuild.checksums import check_checksums, write_checksums
+
+    if check:
+        check_checksums()
+        return
+    click.echo(write_checksums())
+
+
+@click.command()
+@_TARGET
+@click.option("--keep", is_flag=True, help="Keep both builds to look at; each is a checkout of its own.")
+def reproduce(target: tuple[str, ...], keep: bool) -> None:
+    """Build and pack everything twice under conditions as different as can be, and compare every byte."""
+    from shellbuild.reproduce import reproduce_all
+
+    click.echo(reproduce_all(target, keep=keep))
+
+
+@click.command("contract-root", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def contract_root(arguments: tuple[str, ...]) -> None:
+    """Run the contract tests in a root folder of busybox; further options go to pytest."""
+    from shellbuild.contract_root import run_contract_in_root
+
+    raise SystemExit(run_contract_in_root(arguments))
+
+
+COMMANDS = (vendor, archives, checksums, reproduce, contract_root)

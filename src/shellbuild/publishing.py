@@ -1,0 +1,60 @@
+"""The last step of a release: hand `dist/` to npm and to a GitHub release. Everything is checked before anything leaves.
+
+Authentication is the workflow's: npm exchanges its OIDC token (trusted publishing), `gh` reads GH_TOKEN.
+PyPI has an action of its own for that.
+"""
+
+from pathlib import Path
+
+import click
+
+from shellbuild.console import echo, note
+from shellbuild.errors import ReleaseError
+from shellbuild.process import capture
+from shellbuild.project import DIST, ROOT
+from shellbuild.release_plan import Plan, npm_name, plan_release
+
+UPLOAD_S = 900.0
+
+
+def publish_npm(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
+    """Publish the npm tarball under the tag's dist-tag, with provenance."""
+    plan = _ready_plan(tag, dist)
+    if not plan.product.packaged:
+        raise ReleaseError(f"{tag} releases a shell, which has no npm package")
+    command = ["npm", "publish", str(dist / npm_name(plan.version)), "--access", "public"]
+    # A statement of provenance needs the workflow's identity, which a rehearsal elsewhere does not have.
+    command += ["--tag", plan.dist_tag, "--dry-run" if dry_run else "--provenance"]
+    echo(command)
+    click.echo(capture(command, cwd=dist, deadline_s=UPLOAD_S), nl=False)
+
+
+def publish_github(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
+    """Make the GitHub release of a tag that exists, with all of `dist/`."""
+    plan = _ready_plan(tag, dist)
+    command = [
+        "gh",
+        "release",
+        "create",
+        tag,
+        "--verify-tag",
+        "--title",
+        f"{plan.product.name} {plan.version.semver}",
+    ]
+    command += ["--generate-notes", "--latest=false" if plan.version.alpha is not None else "--latest"]
+    command += ["--prerelease"] if plan.version.alpha is not None else []
+    command += [str(path) for path in sorted(dist.iterdir()) if path.is_file()]
+    echo(command)
+    if dry_run:
+        note("a dry run: no release is made")
+        return
+    click.echo(capture(command, cwd=ROOT, deadline_s=UPLOAD_S), nl=False)
+
+
+def _ready_plan(tag: str, dist: Path) -> Plan:
+    plan = plan_release(tag, only_this_version=True)
+    planned = [name for names in plan.files().values() for name in names]
+    missing = [name for name in planned if not (dist / name).is_file()]
+    if missing:
+        raise ReleaseError(f"{dist} lacks {', '.join(missing)}: the release would not be whole")
+    return plan

@@ -1,0 +1,152 @@
+"""`dist/codex-shell-tool-mcp-<version>.cdx.json`: what every shipped program is made of, as a CycloneDX 1.6 document.
+
+Each program of each target is a component with its digests, licence, upstream version and pedigree (commit and patches);
+what is linked into it are components that it depends on. No time and no random number is in it.
+https://cyclonedx.org/docs/1.6/json/
+"""
+
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import (
+    Commit,
+    Component,
+    ComponentType,
+    Diff,
+    Patch,
+    PatchClassification,
+    Pedigree,
+)
+from cyclonedx.model.license import LicenseExpression
+from cyclonedx.output.json import JsonV1Dot6
+
+from shellbuild.manifest import Manifest, VendoredFile, load_manifest, verify
+from shellbuild.platforms import Platform
+from shellbuild.project import DIST, SHELLS, VENDOR, load_project
+from shellbuild.recipe import Recipe
+from shellbuild.release_plan import PACKAGE
+from shellbuild.tarball import EPOCH
+from shellbuild.toolchain import zig_identity
+from shellbuild.version import project_version, repository
+
+BUILT = datetime.fromtimestamp(EPOCH, UTC)
+"""What all our archives say instead of the time."""
+
+_NAMESPACE = uuid.UUID("8a4a4c8e-7f0c-5d0e-9d39-5d5b4a1f3c11")
+"""Of our serial numbers, which are made of the content."""
+
+
+def write_sbom(*, vendor: Path = VENDOR, dist: Path = DIST) -> Path:
+    """Write the document for a vendor tree that is as its manifest says; give its path."""
+    manifest = load_manifest(vendor)
+    verify(vendor, manifest.targets)
+    dist.mkdir(parents=True, exist_ok=True)
+    path = dist / f"{PACKAGE}-{project_version().semver}.cdx.json"
+    path.write_text(sbom_text(manifest), encoding="utf-8")
+    path.chmod(0o644)
+    return path
+
+
+def sbom_text(manifest: Manifest) -> str:
+    """Render the document."""
+    bom = Bom(serial_number=uuid.uuid5(_NAMESPACE, manifest.text()))
+    bom.metadata.timestamp = BUILT
+    product = Component(
+        name=PACKAGE,
+        version=manifest.version,
+        type=ComponentType.APPLICATION,
+        bom_ref=PACKAGE,
+        licenses=[LicenseExpression(load_project().native.license)],
+    )
+    bom.metadata.component = product
+    libraries = _libraries()
+    for library in libraries.values():
+        bom.components.add(library)
+    programs = [(file, _program(file)) for file in manifest.files if file.role == "program"]
+    for file, component in programs:
+        bom.components.add(component)
+        platform = load_project().platforms[file.target]
+        bom.register_dependency(
+            component, [libraries[name] for name in linked_names(file.component, platform)]
+        )
+    bom.register_dependency(product, [component for _, component in programs])
+    return JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
+
+
+def linked_names(component: str, platform: Platform) -> list[str]:
+    """Name what is linked into a program, as `_libraries` calls it."""
+    recipe = load_project().recipes.get(component)
+    names = [*recipe.depends, "zig"] if recipe else ["zig"]
+    return [*names, "musl"] if platform.os == "linux" else names
+
+
+def _program(file: VendoredFile) -> Component:
+    project = load_project()
+    recipe = project.recipes.get(file.component)
+    facts = {"target": file.target, "path": file.path, "toolchain": file.toolchain, "blake3": file.blake3}
+    facts |= {"patch-digest": file.patch_digest} if file.patch_digest else {}
+    facts |= {"source-sha256": file.source_sha256} if file.source_sha256 else {}
+    facts |= {"commit": file.commit} if file.commit else {}
+    return Component(
+        name=file.component,
+        version=file.upstream_version,
+        type=ComponentType.APPLICATION,
+        bom_ref=file.path,
+        licenses=[LicenseExpression((recipe or project.native).license)],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file.sha256)],
+        external_references=_links([recipe.homepage] if recipe else []),
+        pedigree=_pedigree(file, recipe) if recipe else None,
+        properties=[Property(name=f"{PACKAGE}:{name}", value=value) for name, value in sorted(facts.items())],
+    )
+
+
+def _pedigree(file: VendoredFile, recipe: Recipe) -> Pedigree:
+    upstream = Component(
+        name=recipe.name, version=file.upstream_version, licenses=[LicenseExpression(recipe.license)]
+    )
+    base = f"https://github.com/{repository()}/blob/v{project_version().semver}/patches"
+    patches = [
+        Patch(type=PatchClassification.UNOFFICIAL, diff=Diff(url=XsUri(f"{base}/{name}")))
+        for name in recipe.releases[file.upstream_version].patches
+    ]
+    commits = [Commit(uid=file.commit)] if file.commit else []
+    return Pedigree(ancestors=[upstream], commits=commits, patches=patches)
+
+
+def _libraries() -> dict[str, Component]:
+    recipes = load_project().recipes
+    linked = sorted({name for shell in SHELLS for name in recipes[shell].depends})
+    version = zig_identity().split()[1]
+    found = {
+        name: Component(
+            name=name,
+            version=recipes[name].default_release,
+            type=ComponentType.LIBRARY,
+            bom_ref=name,
+            licenses=[LicenseExpression(recipes[name].license)],
+            external_references=_links([recipes[name].homepage]),
+        )
+        for name in linked
+    }
+    for name, what, home in (
+        ("musl", "C library of the Linux programs, as zig brings it", "https://musl.libc.org/"),
+        ("zig", "compiler runtime that zig links in", "https://ziglang.org/"),
+    ):
+        found[name] = Component(
+            name=name,
+            version=f"zig {version}",
+            description=what,
+            type=ComponentType.LIBRARY,
+            bom_ref=name,
+            licenses=[LicenseExpression("MIT")],
+            external_references=_links([home]),
+        )
+    return found
+
+
+def _links(urls: Iterable[str]) -> list[ExternalReference]:
+    return [ExternalReference(type=ExternalReferenceType.WEBSITE, url=XsUri(url)) for url in urls]

@@ -1,0 +1,85 @@
+"""What is not exactly what the manifest says is refused by name, by every package alike."""
+
+import json
+
+import pytest
+
+from integration.packaging.trees import PLATFORMS, make_tree
+from shellbuild.errors import PackageError, ShellBuildError, VendorError
+from shellbuild.npm import pack_npm
+from shellbuild.wheels import build_wheels
+
+LINUX = PLATFORMS[0]
+BASH = f"{LINUX.target}/bash/static/bash"
+
+
+@pytest.fixture(params=[pack_npm, build_wheels], ids=["npm", "wheels"])
+def refusal(request, tree, tmp_path):
+    def text(kind=ShellBuildError):
+        with pytest.raises(kind) as caught:
+            request.param(vendor=tree, dist=tmp_path / "dist")
+        assert not (tmp_path / "dist").exists()
+        return str(caught.value)
+
+    return text
+
+
+def edit_manifest(tree, change):
+    path = tree / "manifest.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    change(document)
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_a_flipped_byte_is_refused(tree, refusal):
+    data = bytearray((tree / BASH).read_bytes())
+    data[len(data) // 2] ^= 1
+    (tree / BASH).write_bytes(data)
+    assert f"{BASH}: has sha256" in refusal(VendorError)
+
+
+def test_a_missing_target_is_refused(tree, refusal):
+    target = PLATFORMS[2].target
+    edit_manifest(tree, lambda d: d.update(files=[f for f in d["files"] if f["target"] != target]))
+    assert f"{target}: the manifest has no such target" in refusal(VendorError)
+
+
+def test_a_missing_file_is_refused(tree, refusal):
+    (tree / BASH).unlink()
+    assert f"{BASH}: is missing" in refusal(VendorError)
+
+
+def test_a_lost_run_bit_is_refused(tree, refusal):
+    (tree / BASH).chmod(0o644)
+    assert f"{BASH}: lost its run bit" in refusal(VendorError)
+
+
+def test_a_manifest_that_does_not_match_is_refused(tree, refusal):
+    edit_manifest(tree, lambda d: d["files"][0].update(sha256="0" * 64))
+    assert "has sha256" in refusal(VendorError)
+
+
+def test_a_file_that_the_manifest_does_not_know_is_refused(tree, refusal):
+    (tree / LINUX.target / "extra").write_text("?", encoding="utf-8")
+    assert f"{LINUX.target}/extra: is not in the manifest" in refusal(VendorError)
+
+
+def test_a_target_without_a_shell_is_refused(tree, refusal):
+    path = f"{LINUX.target}/zsh/static/zsh"
+    edit_manifest(tree, lambda d: d.update(files=[f for f in d["files"] if f["path"] != path]))
+    (tree / path).unlink()
+    assert f"{LINUX.target}: there is no zsh" in refusal(PackageError)
+
+
+def test_a_tree_of_another_version_is_refused(tree, refusal):
+    edit_manifest(tree, lambda d: d.update(version="9.9.9"))
+    assert "it is of version 9.9.9" in refusal(PackageError)
+
+
+def test_programs_of_another_target_are_refused_by_wheels(tiny_programs, tmp_path):
+    others = zip(tiny_programs, reversed(tiny_programs.values()), strict=True)
+    tree = make_tree(tmp_path / "vendor", {target: {"bash": one, "zsh": one} for target, one in others})
+    with pytest.raises(
+        PackageError, match=r"bash runs on macosx_11_0_arm64, but recipes/platforms\.toml says manylinux"
+    ):
+        build_wheels(vendor=tree, dist=tmp_path / "dist")

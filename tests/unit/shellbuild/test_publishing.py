@@ -1,0 +1,111 @@
+"""What is published, and how the clients are called; the clients here only note it."""
+
+import json
+import sys
+
+import pytest
+
+from shellbuild.errors import ReleaseError, StepError
+from shellbuild.publishing import publish_github, publish_npm
+from shellbuild.release_plan import default_tag, plan_release
+
+TAG = default_tag()
+NOTE = """#!{python}
+import json, sys
+with open({log!r}, "a", encoding="utf-8") as log:
+    log.write(json.dumps(sys.argv[1:]) + "\\n")
+sys.exit({status})
+"""
+
+
+@pytest.fixture
+def dist(tmp_path):
+    folder = tmp_path / "dist"
+    folder.mkdir()
+    for names in plan_release(TAG).files().values():
+        for name in names:
+            (folder / name).write_text(name, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def clients(tmp_path, monkeypatch):
+    """Stand-ins for npm and gh; gives their calls."""
+    log, tools = tmp_path / "calls", tmp_path / "tools"
+    put_clients(tools, log, status=0)
+    monkeypatch.setenv("PATH", str(tools))
+
+    def calls():
+        return (
+            [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+            if log.exists()
+            else []
+        )
+
+    return calls
+
+
+def put_clients(tools, log, *, status):
+    tools.mkdir(exist_ok=True)
+    for name in ("npm", "gh"):
+        text = NOTE.format(python=sys.executable, log=str(log), status=status)
+        (tools / name).write_text(text, encoding="utf-8")
+        (tools / name).chmod(0o755)
+
+
+def test_npm_gets_the_tarball_its_tag_and_provenance(dist, clients):
+    publish_npm(TAG, dry_run=False, dist=dist)
+    (call,) = clients()
+    assert call[:2] == ["publish", str(dist / plan_release(TAG).files()["npm"][0])]
+    assert call[2:] == ["--access", "public", "--tag", plan_release(TAG).dist_tag, "--provenance"]
+
+
+def test_a_rehearsal_of_npm_publishes_nothing(dist, clients):
+    publish_npm(TAG, dry_run=True, dist=dist)
+    (call,) = clients()
+    assert "--dry-run" in call
+    assert "--provenance" not in call
+
+
+def test_github_gets_all_of_dist(dist, clients):
+    publish_github(TAG, dry_run=False, dist=dist)
+    (call,) = clients()
+    assert call[:4] == ["release", "create", TAG, "--verify-tag"]
+    assert [one for one in call if one.startswith(str(dist))] == sorted(map(str, dist.iterdir()))
+
+
+def test_a_rehearsal_of_github_makes_no_release(dist, clients):
+    publish_github(TAG, dry_run=True, dist=dist)
+    assert clients() == []
+
+
+@pytest.mark.parametrize("publish", [publish_npm, publish_github])
+def test_nothing_leaves_when_a_file_is_missing(dist, clients, publish):
+    missing = plan_release(TAG).files()["wheels"][0]
+    (dist / missing).unlink()
+    with pytest.raises(ReleaseError, match=f"lacks {missing}"):
+        publish(TAG, dry_run=False, dist=dist)
+    assert clients() == []
+
+
+@pytest.mark.parametrize("publish", [publish_npm, publish_github])
+def test_nothing_leaves_under_the_tag_of_another_version(dist, clients, publish):
+    with pytest.raises(ReleaseError, match=r"v99\.0\.0"):
+        publish("v99.0.0", dry_run=False, dist=dist)
+    assert clients() == []
+
+
+def test_a_shells_own_release_has_no_npm_package(dist, clients):
+    for names in plan_release("codex-bash-v2.0.0").files().values():
+        for name in names:
+            (dist / name).write_text(name, encoding="utf-8")
+    with pytest.raises(ReleaseError, match="no npm package"):
+        publish_npm("codex-bash-v2.0.0", dry_run=False, dist=dist)
+    publish_github("codex-bash-v2.0.0", dry_run=False, dist=dist)
+    assert clients()[0][2] == "codex-bash-v2.0.0"
+
+
+def test_a_client_that_fails_is_an_error(dist, clients, tmp_path):
+    put_clients(tmp_path / "tools", tmp_path / "calls", status=3)
+    with pytest.raises(StepError, match="npm ended with status 3"):
+        publish_npm(TAG, dry_run=False, dist=dist)

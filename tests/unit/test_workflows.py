@@ -1,0 +1,95 @@
+"""Rules of the workflows that their linters don't know: nothing but sessions is run, every action is pinned."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+CALL = "python3 scripts/bootstrap.py "
+REGISTRIES = ("pypi" + ".org", "npmjs" + ".com", "npmjs" + ".org", "python" + "hosted", "deb." + "debian")
+
+
+def values(path, key):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [found[1].strip() for line in lines if (found := re.match(rf"\s*(?:- )?{key}: (.*)$", line))]
+
+
+def sessions():
+    tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    return {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and any("session" in ast.unparse(one) for one in node.decorator_list)
+    }
+
+
+def test_there_is_a_check_and_a_release():
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "release.yml"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_they_run_sessions_and_nothing_else(path):
+    commands = values(path, "run")
+    assert commands
+    for command in commands:
+        assert command.startswith(CALL)
+        named = command.removeprefix(CALL).partition(" -- ")[0].split()
+        assert set(named) <= sessions(), command
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_by_commit_and_say_their_version(path):
+    used = values(path, "uses")
+    assert used
+    assert [
+        one for one in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)
+    ] == []
+
+
+def test_an_action_has_one_pin():
+    pins: dict[str, set[str]] = {}
+    for path in WORKFLOWS:
+        for one in values(path, "uses"):
+            pins.setdefault(one.partition("@")[0], set()).add(one)
+    assert [name for name, found in pins.items() if len(found) > 1] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_nothing_is_permitted_that_a_job_does_not_ask_for(path):
+    text = path.read_text(encoding="utf-8")
+    assert "\npermissions: {}\n" in text
+    assert "write-all" not in text
+    assert "read-all" not in text
+    jobs = re.split(r"\n  (?=[a-z-]+:\n)", text.partition("\njobs:\n")[2])
+    assert all("    permissions:" in job and "    timeout-minutes:" in job for job in jobs)
+
+
+def test_all_of_ci_is_done_in_three_quarters_of_an_hour():
+    """The jobs run side by side."""
+    assert max(map(int, values(ROOT / ".github" / "workflows" / "ci.yml", "timeout-minutes"))) <= 45
+
+
+def test_no_file_names_the_host_of_a_package_registry():
+    places = [
+        "README.md",
+        "pyproject.toml",
+        "noxfile.py",
+        ".github",
+        "packaging",
+        "dotslash",
+        "docs",
+        "scripts",
+        "recipes",
+        "src/shellbuild",
+    ]
+    files = [
+        file for place in places for file in [ROOT / place, *(ROOT / place).rglob("*")] if file.is_file()
+    ]
+    texts = {
+        file: file.read_text(encoding="utf-8", errors="replace") for file in files if file.suffix != ".pyc"
+    }
+    assert [str(file) for file, text in texts.items() if any(host in text for host in REGISTRIES)] == []
