@@ -71,6 +71,7 @@ refuse(const char *what, const char *detail)
 
 #include "wrapper_text.h"
 #include "wrapper_wire.h"
+#include "wrapper_json.h"
 #include "wrapper_answer.h"
 #include "wrapper_failure.h"
 #include "wrapper_escalation.h"

@@ -232,9 +232,9 @@ escalate(char *const argv[], int extended)
     sigprocmask(SIG_SETMASK, &before, NULL);
     for (;;) {
         text = receive_frame(&length);
-        if (!parse_answer(text, length, &answer) || (!answer.has_exit_code && !answer.stopped))
+        if (!parse_answer(text, length, &answer) || !(answer.seen & (KEY_EXIT_CODE | KEY_STOPPED)))
             refuse("the escalation server's report makes no sense, the command may have run", NULL);
-        if (answer.has_exit_code)
+        if (answer.seen & KEY_EXIT_CODE)
             break;
         stop_like(answer.stopped);
     }

@@ -38,9 +38,9 @@ put_number(struct output *out, long long number)
     put(out, digits, (size_t)snprintf(digits, sizeof digits, "%lld", number));
 }
 
-/* The length of the well-formed UTF-8 sequence at p, or 0. NUL ends the text, so no byte after it is looked at. */
+/* The length of the well-formed UTF-8 sequence at p, which ends before `end`; or 0. */
 static int
-utf8_length(const unsigned char *p)
+utf8_length(const unsigned char *p, const unsigned char *end)
 {
     unsigned char low = 0x80, high = 0xbf;
     int size, i;
@@ -50,6 +50,8 @@ utf8_length(const unsigned char *p)
     if (p[0] < 0xc2 || p[0] > 0xf4)
         return 0;
     size = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    if (end - p < size)
+        return 0;
     if (p[0] == 0xe0)
         low = 0xa0;
     else if (p[0] == 0xed)
@@ -73,7 +75,7 @@ put_string(struct output *out, const char *string, size_t size)
 
     put(out, "\"", 1);
     for (; p < end; p += length) {
-        length = utf8_length(p);
+        length = utf8_length(p, end);
         if (length > 0 && *p >= ' ' && *p != '"' && *p != '\\')
             continue;
         put(out, run, (size_t)(p - run));

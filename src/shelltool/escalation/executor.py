@@ -5,6 +5,7 @@ the deadline. Nothing here knows how a policy decides or how a sandbox confines.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ from shelltool.escalation.native import default_keeper
 from shelltool.escalation.policy import Call, Decision, EscalationPolicyFactory, Judged
 from shelltool.escalation.program import CouldWrite, Reach, unconfined_could_write
 from shelltool.escalation.server import MAIN, CallServer, Ending
+from shelltool.escalation.spare import SpareKeeper
 from shelltool.escalation.stopwatch import Stopwatch
 
 CALLS_MAX = 512
@@ -96,8 +98,12 @@ class ShellCommandExecutor:
         policies: EscalationPolicyFactory,
         keeper: KeeperProgram | None = None,
         environment: Mapping[str, str] | None = None,
+        in_reserve: bool = False,
     ) -> None:
         """`keeper`: None finds the native helper, or takes Python. `environment`: the server's own, for resets.
+
+        `in_reserve`: have a keeper ready for the next call, for a server that lives long. Until `close`, or the end of
+        this process, there is then a keeper that does nothing.
 
         Raises the soft limit of open descriptors of this process; commands get the old one.
         """
@@ -105,12 +111,19 @@ class ShellCommandExecutor:
         self.policies = policies
         self.keeper = keeper or default_keeper()
         self.environment: Mapping[str, str] = os.environ.copy() if environment is None else environment
+        self.exact_environment = _exact_variables(self.environment)
         self.threads = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="escalation")
+        self.spare = SpareKeeper(self.keeper) if in_reserve else None
         original_limits()
 
     async def run(self, command: ShellCommand, *, on_output: Callable[[OutputChunk], None]) -> CommandResult:
         """Run to the end, the deadline or the cancellation, and leave nothing running."""
         return await _RunningCall(self, command, on_output).run()
+
+    def close(self) -> None:
+        """Let go of what is kept for later calls."""
+        if self.spare:
+            self.spare.close()
 
 
 class _RunningCall:
@@ -125,7 +138,7 @@ class _RunningCall:
         self._stopwatch = Stopwatch(command.timeout_s)
         policy = executor.policies(Call(workdir=command.workdir, stopwatch=self._stopwatch))
         self._judge = Judge(policy, reach)
-        self._reset = EnvironmentReset(_exact_variables(executor.environment), reach)
+        self._reset = EnvironmentReset(executor.exact_environment, reach)
         self._output = OutputRelay(on_output)
         self._output.connect(resume=self._wake, give_up=self._end)
         self._server: CallServer | None = None
@@ -136,7 +149,8 @@ class _RunningCall:
         """See `ShellCommandExecutor.run`."""
         decisions = Decisions(self._judge, self._decided)
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._executor.threads, self._work, decisions)
+        work: asyncio.Future[_Served] = loop.create_future()
+        self._executor.threads.submit(self._work, decisions, _Report(loop, work))
         expired = asyncio.ensure_future(self._stopwatch.expired())
         waited: set[asyncio.Future[Any]] = {work, expired}
         try:
@@ -152,9 +166,33 @@ class _RunningCall:
             raise self._output.failure
         return self._result(work.result(), timed_out=timed_out)
 
-    def _work(self, decisions: Decisions) -> tuple[Ending, Event | None]:
-        """Start, serve, and wait until nothing is left; on a thread."""
-        keeper = Keeper(self._executor.keeper)
+    def _work(self, decisions: Decisions, report: "_Report") -> None:
+        """Have the call served, and tell when none of its processes is left; on a thread."""
+        spare = self._executor.spare
+        try:
+            keeper = spare.take() if spare else Keeper(self._executor.keeper)
+        except BaseException as error:  # noqa: BLE001 - raised again by who waits for the report
+            report.failed(error)
+            return
+        try:
+            served = self._serve(decisions, keeper)
+        except BaseException as error:  # noqa: BLE001 - as above
+            keeper.finish()
+            report.failed(error)
+        else:
+            self._told(served, keeper, report)
+
+    def _told(self, served: "_Served", keeper: Keeper, report: "_Report") -> None:
+        """Tell, and wait for the keeper's own end; before that only where it has not said that all is ended."""
+        if served[0] is Ending.CLEAN:
+            report.served(served)
+            keeper.finish()
+        else:
+            keeper.finish()
+            report.served(served)
+
+    def _serve(self, decisions: Decisions, keeper: Keeper) -> "_Served":
+        """Start, serve, and wait until nothing is left."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             with theirs:
@@ -170,10 +208,11 @@ class _RunningCall:
             self._server, self._keeper = server, keeper
             if self._to_end:
                 keeper.end()
+            if self._executor.spare:
+                self._executor.spare.refill()  # while the shell starts
             return server.serve(), server.main_exit
         finally:
             ours.close()
-            keeper.finish()
 
     def _launch(self, keeper: Keeper, session_fd: int) -> None:
         argv = [*self._command.sandbox.prefix, *self._command.argv]
@@ -225,7 +264,7 @@ class _RunningCall:
         if self._keeper:
             self._keeper.kill()
 
-    def _result(self, work: tuple[Ending, Event | None], *, timed_out: bool) -> CommandResult:
+    def _result(self, work: "_Served", *, timed_out: bool) -> CommandResult:
         ending, main = work
         if main and main.error is not None:
             name = [*self._command.sandbox.prefix, *self._command.argv][0]
@@ -243,7 +282,29 @@ class _RunningCall:
         )
 
 
-async def _to_the_end(work: asyncio.Future[tuple[Ending, Event | None]], give_up: Callable[[], None]) -> None:
+_Served = tuple[Ending, Event | None]
+
+
+class _Report:
+    """How a call's thread tells the event loop what came of it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, work: asyncio.Future[_Served]) -> None:
+        self._loop = loop
+        self._work = work
+
+    def served(self, served: _Served) -> None:
+        self._tell(lambda: self._work.set_result(served))
+
+    def failed(self, error: BaseException) -> None:
+        self._tell(lambda: self._work.set_exception(error))
+
+    def _tell(self, set_it: Callable[[], None]) -> None:
+        # A loop that is closed has nobody who waits.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(lambda: None if self._work.done() else set_it())
+
+
+async def _to_the_end(work: asyncio.Future[_Served], give_up: Callable[[], None]) -> None:
     """Wait until the thread is through, whatever is cancelled meanwhile; the cancellation is raised afterwards."""
     cancelled = False
     for patience_s in (END_LIMIT_S, END_LIMIT_S):

@@ -26,6 +26,10 @@ DENIED = 1
 PROTOCOL_VERSION = 2
 LENGTH_BYTES = 4
 NUMBER_DIGITS = 9
+NESTING_LIMIT = 64
+NUMBER_LIMIT = 2**31
+NO_SENSE = "the escalation server's answer makes no sense"
+NUMBERS = ("protocol", "exit_code", "errno", "stopped")
 
 
 def main(arguments: list[str]) -> "NoReturn":
@@ -45,12 +49,25 @@ class Refusal(Exception):  # noqa: N818 - it is no fault of the program
     """The command is not run: the reason, in one line."""
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make an object, in which no key comes twice: one could mean Run, the other Deny."""
-    made = dict(pairs)
+class Object(dict[str, object]):
+    """A JSON object that knows which keys came twice: one could mean Run, the other Deny."""
+
+    repeated: "set[str] | frozenset[str]" = frozenset()
+
+
+def _object(pairs: list[tuple[str, object]]) -> Object:
+    made = Object(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a key comes twice")
+        seen: set[str] = set()
+        repeated: set[str] = set()
+        for key, _ in pairs:
+            (repeated if key in seen else seen).add(key)
+        made.repeated = repeated
     return made
+
+
+def _constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")
 
 
 class Scanner:
@@ -58,10 +75,10 @@ class Scanner:
 
     strict = True
     object_hook = None
-    object_pairs_hook = staticmethod(_once)
+    object_pairs_hook = staticmethod(_object)
     parse_float = float
     parse_int = int
-    parse_constant = float
+    parse_constant = staticmethod(_constant)
 
 
 class Wrapper:
@@ -81,14 +98,14 @@ class Wrapper:
             self.session_fd = self._session()
             self._send_request()
             answer = self.receive()
-            action = self._action(answer)
+            action = _action_of(answer)
             if action == "Run":
                 end(self.execute())
             if action == "Escalate":
                 from shelltool.escalation.wrapping_wait import wait_for_escalated  # few execs come here
 
-                end(wait_for_escalated(self, extended=answer.get("protocol") == PROTOCOL_VERSION))
-            _write_all(b"Execution denied" + _reason(action) + b"\n")
+                end(wait_for_escalated(self, extended=_knows_additions(answer)))
+            _write_all(denial_line(action))
             end(DENIED)
         except Refusal as refusal:
             say(f"{NAME}: {_text(self.path)}: not run: {refusal}")
@@ -111,7 +128,7 @@ class Wrapper:
 
         return explain_failure(self, error)
 
-    def receive(self) -> dict[str, object]:
+    def receive(self) -> Object:
         """Read one frame."""
         while True:
             length = int.from_bytes(self._received[:LENGTH_BYTES], "little")
@@ -120,7 +137,7 @@ class Wrapper:
             stop = LENGTH_BYTES + length
             if LENGTH_BYTES <= len(self._received) >= stop:
                 frame, self._received = self._received[LENGTH_BYTES:stop], self._received[stop:]
-                return _parse(frame)
+                return read_answer(frame)
             self._received += self._read()
 
     def has_input(self) -> bool:
@@ -184,16 +201,6 @@ class Wrapper:
             except OSError as error:
                 raise Refusal(f"the escalation server is gone: {error.strerror}") from error
             data, rights = data[sent:], []
-
-    def _action(self, answer: dict[str, object]) -> object:
-        action = answer.get("action")
-        if isinstance(action, dict):
-            known = set(action) == {"Deny"} and _is_denial(action["Deny"])
-        else:
-            known = action == "Run" or action == "Escalate"  # noqa: PLR1714 - a list can't be in a set
-        if known:
-            return action
-        raise Refusal("the escalation server's answer makes no sense")
 
 
 def end(status: int) -> "NoReturn":
@@ -290,24 +297,74 @@ def _workdir() -> bytes:
             return b""
 
 
-def _parse(frame: bytes) -> dict[str, object]:
+def read_answer(frame: bytes) -> Object:
+    """Read what the server says; what is known of it has the right type and came once."""
     try:
         text = frame.decode().strip(" \t\n\r")
+        _check_nesting(text)
         value, stop = _json.make_scanner(Scanner)(text, 0)  # type: ignore[arg-type]
     except (ValueError, StopIteration) as error:
-        raise Refusal("the escalation server's answer makes no sense") from error
-    if not isinstance(value, dict) or stop != len(text):
-        raise Refusal("the escalation server's answer makes no sense")
+        raise Refusal(NO_SENSE) from error
+    if not isinstance(value, Object) or stop != len(text) or not _is_answer(value):
+        raise Refusal(NO_SENSE)
     return value
 
 
-def _is_denial(denial: object) -> bool:
-    return isinstance(denial, dict) and isinstance(denial.get("reason", ""), str | None)
+def _check_nesting(text: str) -> None:
+    if text.count("[") + text.count("{") <= NESTING_LIMIT:
+        return
+    depth, quoted, escaped = 0, False, False
+    for char in text:
+        if quoted:
+            quoted = escaped or char != '"'
+            escaped = char == "\\" and not escaped
+            continue
+        quoted = char == '"'
+        depth += (char in "[{") - (char in "]}")
+        if depth > NESTING_LIMIT:
+            raise ValueError("nested too deeply")
 
 
-def _reason(action: object) -> bytes:
+def _is_answer(value: Object) -> bool:
+    if value.repeated & {"action", *NUMBERS}:
+        return False
+    if "action" in value and not _is_action(value["action"]):
+        return False
+    return all(_is_number(value[key], key) for key in NUMBERS if key in value)
+
+
+def _is_action(action: object) -> bool:
+    if not isinstance(action, Object):
+        return action == "Run" or action == "Escalate"  # noqa: PLR1714 - a list can't be in a set
+    denial = action.get("Deny")
+    if set(action) != {"Deny"} or action.repeated or not isinstance(denial, Object):
+        return False
+    return "reason" not in denial.repeated and isinstance(denial.get("reason", ""), str | None)
+
+
+def _is_number(value: object, key: str) -> bool:
+    lowest = {"errno": 0, "stopped": 1}.get(key, 1 - NUMBER_LIMIT)
+    return type(value) is int and lowest <= value < NUMBER_LIMIT
+
+
+def _action_of(answer: Object) -> object:
+    if "action" not in answer:
+        raise Refusal(NO_SENSE)
+    return answer["action"]
+
+
+def _knows_additions(answer: Object) -> bool:
+    version = answer.get("protocol", 0)
+    return isinstance(version, int) and version >= PROTOCOL_VERSION
+
+
+def denial_line(action: object) -> bytes:
+    """Say that the command is denied, and why. What UTF-8 has not becomes U+FFFD, a NUL a question mark."""
     reason = action["Deny"].get("reason") if isinstance(action, dict) else None
-    return b"" if reason is None else b": " + reason.encode(errors="replace")
+    if reason is None:
+        return b"Execution denied\n"
+    whole = "".join("\ufffd" if "\ud800" <= c < "\ue000" else c for c in reason.replace("\0", "?"))
+    return f"Execution denied: {whole}\n".encode()
 
 
 _NO_SIGNAL = getattr(_socket, "MSG_NOSIGNAL", 0)

@@ -8,7 +8,7 @@ import posix
 import resource
 import sys
 
-from shelltool.escalation.wrapping import TYPE_CHECKING, Refusal, Wrapper
+from shelltool.escalation.wrapping import NO_SENSE, TYPE_CHECKING, Refusal, Wrapper
 
 if TYPE_CHECKING:
     import signal as _signal
@@ -35,6 +35,7 @@ LIMITS = (
     "SIGPENDING",
 )  # fmt: skip
 STANDARD_SIGNALS = range(1, 32)
+MAY_HAVE_RUN = "the escalation server's report makes no sense, the command may have run"
 
 
 def wait_for_escalated(wrapper: Wrapper, *, extended: bool) -> int:
@@ -49,10 +50,21 @@ def wait_for_escalated(wrapper: Wrapper, *, extended: bool) -> int:
     while True:
         if forwarded:
             _forward_until_readable(wrapper, forwarded)
-        report = wrapper.receive()
+        report = _receive_report(wrapper)
         if "exit_code" in report:
             return _status(wrapper, report)
-        _stop_like(wrapper, report.get("stopped"))
+        _stop_like(wrapper, report["stopped"])
+
+
+def _receive_report(wrapper: Wrapper) -> dict[str, int]:
+    try:
+        report = wrapper.receive()
+    except Refusal as refusal:
+        raise Refusal(MAY_HAVE_RUN if str(refusal) == NO_SENSE else str(refusal)) from refusal
+    numbers = {key: value for key, value in report.items() if isinstance(value, int)}
+    if "exit_code" not in numbers and "stopped" not in numbers:
+        raise Refusal(MAY_HAVE_RUN)
+    return numbers
 
 
 # Python ignores these itself; what they were before can't be found out.
@@ -131,10 +143,8 @@ def _send_signal(wrapper: Wrapper, number: int, *, to_group: bool) -> None:
     wrapper.send_all(_frame(f'{{"signal":{int(number)}{group}}}'), [])
 
 
-def _stop_like(wrapper: Wrapper, number: object) -> None:
+def _stop_like(wrapper: Wrapper, number: int) -> None:
     """Stop as the command did, so that the shell sees it. The command goes on when this process does."""
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise Refusal("the escalation server's report makes no sense, the command may have run")
     if number not in STOPPING:
         return
     before = _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [] if number == _signal.SIGSTOP else [number])
@@ -143,15 +153,12 @@ def _stop_like(wrapper: Wrapper, number: object) -> None:
     _send_signal(wrapper, _signal.SIGCONT, to_group=True)
 
 
-def _status(wrapper: Wrapper, report: dict[str, object]) -> int:
-    code, error = report["exit_code"], report.get("errno", 0)
-    if not isinstance(code, int) or not isinstance(error, int):
-        raise Refusal("the escalation server's report makes no sense, the command may have run")
-    if error:
+def _status(wrapper: Wrapper, report: dict[str, int]) -> int:
+    if error := report.get("errno"):
         from shelltool.escalation.wrapping_failure import explain_failure
 
         return explain_failure(wrapper, error)
-    return code & 0xFF
+    return report["exit_code"] & 0xFF
 
 
 _ASYNC = getattr(fcntl, "FASYNC", 0o20000)

@@ -54,7 +54,7 @@ class ShellTool:
         self.confinement = confinement
         self._preserve_program_paths = preserve_program_paths
         self._executor = ShellCommandExecutor(
-            wrapper=programs.wrapper, policies=_policy_of, keeper=programs.keeper
+            wrapper=programs.wrapper, policies=_policy_of, keeper=programs.keeper, in_reserve=True
         )
 
     async def run(
