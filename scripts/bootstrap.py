@@ -36,7 +36,7 @@ PROGRAMS = {
     "npm": {"npm": "npm"},
     "packaging": PACKAGES,
     "reproduce": BUILD | {"npm": "npm"},
-    "tests": PROOF,
+    "tests": PROOF | {"bwrap": "bubblewrap", "gcc": "gcc libc6-dev"},
     "vendor": BUILD,
 }
 
