@@ -82,7 +82,12 @@ def overheads(
             bare[name].append(bare_ms(shell, script))
         taken.append({name: called_ms(server, script) for name, server in servers.items()})
     less = {name: statistics.median(times) for name, times in bare.items()}
-    return [{name: (took - less[name]) / EXECS for name, took in pair.items()} for pair in taken[1:]]
+    pairs = [{name: (took - less[name]) / EXECS for name, took in pair.items()} for pair in taken[1:]]
+    if any(overhead <= 0 for pair in pairs for overhead in pair.values()):
+        raise RuntimeError(
+            "the machine is too busy to measure: a loop took less time with a wrapper than without"
+        )
+    return pairs
 
 
 def beside_the_package(rounds: int) -> list[Figure]:
