@@ -42,6 +42,7 @@ ESCALATED_TARGET_RATIO = 0.5
 PYTHON_TARGET_RATIO = 1.3
 BARE_LIMIT_S = 120.0
 CALL_LIMIT_MS = 120_000
+BARE = {"PATH": os.environ["PATH"]}
 COMMANDS = {"Run": "/bin/true", "Escalate": "/bin/sleep 0"}
 RULES = 'prefix_rule(pattern=["/bin/sleep"], decision="allow")\nprefix_rule(pattern=["sleep"], decision="allow")\n'
 
@@ -52,9 +53,9 @@ def loop(command: str, times: int) -> str:
 
 
 def bare_ms(shell: Path, script: str) -> float:
-    """Run a script without anything of ours."""
+    """Run a script without anything of ours, where programs find what they find below a server."""
     began = time.perf_counter()
-    subprocess.run([shell, "--norc", "--noprofile", "-c", script], check=True, timeout=BARE_LIMIT_S, env={})
+    subprocess.run([shell, "--norc", "--noprofile", "-c", script], check=True, timeout=BARE_LIMIT_S, env=BARE)
     return (time.perf_counter() - began) * 1000
 
 

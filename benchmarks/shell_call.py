@@ -99,8 +99,12 @@ def contenders() -> Iterator[Contenders]:
     with tempfile.TemporaryDirectory() as folder:
         installation = install(Path(folder) / "installation")
         (home := Path(folder) / "home").mkdir()
+        # No locale: programs that load its files spend more on that than on being intercepted. Left out and not set
+        # to C, with which the package's shell overruns its argument vector and runs something else.
         environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("CODEX_", "PYTHON"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("CODEX_", "LANG", "LC_", "PYTHON"))
         }
         environment |= {"HOME": str(home), "CODEX_HOME": str(home)}
         ours = environment | {"PYTHONPATH": str(installation.source)}

@@ -8,6 +8,7 @@ not have written the file; the prompt says beforehand where accepting leads.
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -18,6 +19,9 @@ from shelltool.execpolicy.verdict import Verdict
 
 Place = Literal["outside", "inside", "no-sandbox"]
 """Where a command runs that a person accepts."""
+
+REMEMBERED_VERDICTS = 16
+"""Few, because an argument list may be of megabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +73,12 @@ class RulesPolicy:
         self._pause = pause
         self._confined = confined
         self._preserve_program_paths = preserve_program_paths
+        # A loop runs the same few commands again and again, and waits for each answer.
+        self._verdict = lru_cache(REMEMBERED_VERDICTS)(self._judge)
 
     def decide_now(self, request: ExecRequest) -> Decision | None:
         """Decide where nobody has to be asked."""
-        verdict = self._judge(request)
+        verdict = self._verdict_of(request)
         match verdict.decision:
             case RuleDecision.FORBIDDEN:
                 return Deny(_with_reason("Execution forbidden by policy", verdict.reason))
@@ -86,18 +92,21 @@ class RulesPolicy:
         decided = self.decide_now(request)
         if decided is not None:
             return decided
-        verdict = self._judge(request)
+        verdict = self._verdict_of(request)
         with self._pause():
             answer = await self._ask(self._approval(request, verdict))
         return _granted(verdict) if answer.accepted else Deny(answer.reason or None)
 
-    def _judge(self, request: ExecRequest) -> Verdict:
-        program, real = str(request.program), str(request.resolved) if request.resolved else None
-        verdict = self._rules.decide(request.argv, program=program, real_program=real)
+    def _verdict_of(self, request: ExecRequest) -> Verdict:
+        real = str(request.resolved) if request.resolved else None
+        return self._verdict(request.argv, str(request.program), real)
+
+    def _judge(self, argv: tuple[str, ...], program: str, real: str | None) -> Verdict:
+        verdict = self._rules.decide(argv, program=program, real_program=real)
         # A broken file may have turned the allow into a question; it is an allow all the same.
         is_allowed = all(match.decision is RuleDecision.ALLOW for match in verdict.matches)
         if self._preserve_program_paths and verdict.leaves_sandbox and verdict.by_basename and is_allowed:
-            return self._without_rules.decide(request.argv, program=program, real_program=real)
+            return self._without_rules.decide(argv, program=program, real_program=real)
         return verdict
 
     def _approval(self, request: ExecRequest, verdict: Verdict) -> Approval:
