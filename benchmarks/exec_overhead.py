@@ -61,7 +61,12 @@ def bare_ms(shell: Path, script: str) -> float:
 
 def called_ms(server: Server, script: str) -> float:
     """Run a script by way of a server."""
-    arguments = {"command": script, "workdir": "/", "login": False, "timeout_ms": CALL_LIMIT_MS}
+    arguments = {
+        "command": script,
+        "workdir": tempfile.gettempdir(),
+        "login": False,
+        "timeout_ms": CALL_LIMIT_MS,
+    }
     began = time.perf_counter()
     result = server.ask("tools/call", {"name": "shell", "arguments": arguments})
     took = (time.perf_counter() - began) * 1000
