@@ -325,7 +325,7 @@ async def _to_the_end(work: asyncio.Future[_Served], give_up: Callable[[], None]
 
 def _exact(text: str) -> str:
     """Turn what Python decoded as the file system's encoding has it into UTF-8 with escapes."""
-    return os.fsencode(text).decode(errors="surrogateescape")
+    return text if text.isascii() else os.fsencode(text).decode(errors="surrogateescape")
 
 
 def _exact_variables(variables: Mapping[str, str]) -> dict[str, str]:

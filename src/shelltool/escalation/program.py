@@ -9,6 +9,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path, PurePath
 
 LINKS_MAX = 40
@@ -111,8 +112,7 @@ def unconfined_could_write(workdir: Path) -> CouldWrite:
     An ordinary user could write what the system lets that user write. As root, which could write anything, it is
     what lies in the working directory or a temporary folder, or belongs to somebody else.
     """
-    folders = {Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), Path(tempfile.gettempdir()), workdir}  # noqa: S108
-    places = tuple(Path(os.path.realpath(folder)) for folder in folders)
+    places = (*_shared_folders(), Path(os.path.realpath(workdir)))
 
     def could_write(path: Path) -> bool:
         if any(path.is_relative_to(place) for place in places):
@@ -122,6 +122,12 @@ def unconfined_could_write(workdir: Path) -> CouldWrite:
         return any(map(_is_loose, (path, path.parent)))
 
     return could_write
+
+
+@cache
+def _shared_folders() -> tuple[Path, ...]:
+    folders = {"/tmp", "/var/tmp", "/dev/shm", tempfile.gettempdir()}  # noqa: S108
+    return tuple(Path(os.path.realpath(folder)) for folder in folders)
 
 
 def _is_loose(path: Path) -> bool:

@@ -129,9 +129,9 @@ def _project_layer(workdir: Path, home: Path) -> PolicyLayers:
     """Return the `.codex/rules` folders from the project's root down, if the user trusts the project."""
     root = project_root(workdir)
     between = [folder for folder in (workdir, *workdir.parents) if folder.is_relative_to(root)]
-    folders = tuple(folder / ".codex" / "rules" for folder in reversed(between))
-    user = os.path.realpath(home / "rules")
-    folders = tuple(folder for folder in folders if _may_exist(folder) and os.path.realpath(folder) != user)
+    there = [rules for folder in reversed(between) if _may_exist(rules := folder / ".codex" / "rules")]
+    user = os.path.realpath(home / "rules") if there else None
+    folders = tuple(folder for folder in there if os.path.realpath(folder) != user)
     if not folders:
         return PolicyLayers()
     config = home / "config.toml"
