@@ -26,7 +26,9 @@ def shellbuild(session: nox.Session, *arguments: str, groups: tuple[str, ...] = 
 def pytest(session: nox.Session, *arguments: str, workers: str = "2") -> None:
     """Run tests with what they need; with nothing after `--`, the tests the session names."""
     install(session, "build", "release", "test", "runtime")
-    session.run("pytest", "-n", workers, "--dist=worksteal", "--durations=25", *(session.posargs or arguments))
+    session.run(
+        "pytest", "-n", workers, "--dist=worksteal", "--durations=25", *(session.posargs or arguments)
+    )
 
 
 def install(session: nox.Session, *groups: str) -> None:
