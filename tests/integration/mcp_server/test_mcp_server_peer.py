@@ -65,7 +65,7 @@ def conversation(world, person):
     [(Person(), 0), (refusing("decline"), 1), (refusing("cancel"), 1)],
     ids=["accept", "decline", "cancel"],
 )
-def test_all_six_pairings_run_escalate_refuse_and_ask(paired, person, status):
+def test_all_six_pairings_run_escalate_refuse_and_ask(paired, peer, person, status):
     paired.rules(RULES)
     (paired.work / "note").write_text("from the note\n", encoding="utf-8")
     person.asked.clear()
@@ -76,7 +76,8 @@ def test_all_six_pairings_run_escalate_refuse_and_ask(paired, person, status):
     assert '"exit_code":5' in text
     assert (paired.work / ".git").is_dir() == (status == 0)
     assert len(person.asked) == 1
-    if paired.command is None:
+    # The package's shell overruns its argument vector, so what is judged there may be something else (row 1).
+    if paired.command is None and str(peer.bash) not in paired.arguments:
         decisions = [judged["decision"] for judged in result.structured_content["judged"]]
         assert decisions == ["run", "escalate", "deny", "deny" if status else "escalate"]
 
