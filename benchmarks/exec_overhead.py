@@ -24,7 +24,8 @@ sys.path += [str(ROOT), str(ROOT / "src"), str(ROOT / "tests")]
 from benchmarks.results import Figure, publish  # noqa: E402 - the line above is what makes it known
 from benchmarks.shell_call import STATE, Server, contenders  # noqa: E402
 
-from integration.mcp_server.peer import PeerUnavailableError, fetch_peer  # noqa: E402
+from integration.mcp_server.peer import fetch_peer  # noqa: E402
+from integration.published import PackageUnavailableError  # noqa: E402
 from shellbuild.builder import build_shell  # noqa: E402
 from shelltool.escalation import (  # noqa: E402
     Decision,
@@ -165,7 +166,7 @@ def main() -> int:
     figures = [python_wrapper(rounds)]
     try:
         figures = [*beside_the_package(rounds), *figures]
-    except PeerUnavailableError as error:
+    except PackageUnavailableError as error:
         print(f"not measured beside the package: {error}")
     return publish("exec_overhead", figures)
 

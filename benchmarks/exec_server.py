@@ -24,12 +24,12 @@ from benchmarks.results import Figure, publish  # noqa: E402 - the line above is
 
 from integration.exec_server.installation import install  # noqa: E402
 from integration.exec_server.reference import (  # noqa: E402
-    ReferenceUnavailableError,
     fetch_reference,
     reference_server,
 )
 from integration.exec_server.serving import over_websocket  # noqa: E402
 from integration.exec_server.wire import encoded  # noqa: E402
+from integration.published import PackageUnavailableError  # noqa: E402
 from shelltool.exec_server.transports.websocket import WebSocketChannel, connect_websocket  # noqa: E402
 
 REFERENCE = "0.169.0"
@@ -180,7 +180,7 @@ def main() -> int:
     rounds = parser.parse_args().rounds
     try:
         fetch_reference(REFERENCE)
-    except ReferenceUnavailableError as error:
+    except PackageUnavailableError as error:
         print(f"not measured: {error}")
         return 0
     found = asyncio.run(measure(rounds))

@@ -22,7 +22,8 @@ sys.path += [str(ROOT), str(ROOT / "src"), str(ROOT / "tests")]
 from benchmarks.results import Figure, publish  # noqa: E402 - the line above is what makes it known
 
 from integration.mcp_server.installed import install  # noqa: E402
-from integration.mcp_server.peer import PeerUnavailableError, fetch_peer  # noqa: E402
+from integration.mcp_server.peer import fetch_peer  # noqa: E402
+from integration.published import PackageUnavailableError  # noqa: E402
 
 STARTS = 7
 ENDING_S = 10.0
@@ -159,7 +160,7 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=300, help="how often each is called (default: 300)")
     try:
         figures = measure(parser.parse_args().calls)
-    except PeerUnavailableError as error:
+    except PackageUnavailableError as error:
         print(f"not measured: {error}")
         return 0
     return publish("shell_call", figures)

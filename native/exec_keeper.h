@@ -27,8 +27,6 @@
 #include <unistd.h>
 
 #define KEEPER_NAME "codex-exec-keeper"
-#define ROUND_MS 2                      /* between two looks for processes that are still there */
-#define KILL_LIMIT_MS 5000              /* what SIGKILL has not ended by then never ends (a hung file system) */
 #define GRACE_LIMIT_MS 1000             /* between SIGTERM and SIGKILL; the server may be gone */
 
 #include "keeper_messages.h"
@@ -40,15 +38,6 @@
 static enum phase { RUNNING, LINGERING, TERMINATING, KILLING, FINISHED } phase;
 static int64_t phase_ends;
 static int told_to_end;                 /* the server sends nothing any more */
-
-static int64_t
-now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void
 enter(enum phase next, int64_t lasts_ms)
@@ -196,27 +185,6 @@ prepare_keeper(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Wait for the keeper proper, and end what it leaves when something kills it. */
-static int
-guard(pid_t keeper)
-{
-    int64_t ends;
-    int status = 0;
-
-    close(KEEPER_SOCKET);
-    do {
-        if (waitpid(keeper, &status, WUNTRACED) < 0)
-            status = -1;
-        if (WIFSTOPPED(status))
-            kill(keeper, SIGCONT);      /* by what it keeps, maybe: a stopped keeper keeps nothing */
-    } while (WIFSTOPPED(status));
-    if (status == 0)
-        return 0;
-    for (ends = now_ms() + KILL_LIMIT_MS; reap() && now_ms() < ends; poll(NULL, 0, ROUND_MS))
-        signal_all(SIGKILL);
-    return NOT_RUN;
-}
-
 /* Wait until the server can take more. Gives 0 where it takes nothing. */
 static int
 wait_for_server(void)
@@ -255,7 +223,7 @@ keeper_main(void)
     if ((keeper = fork()) < 0)
         return NOT_RUN;
     if (keeper > 0)
-        return guard(keeper);
+        return guard(keeper, KEEPER_SOCKET) ? 0 : NOT_RUN;
     prctl(PR_SET_CHILD_SUBREAPER, 1);   /* not handed on by a fork */
     return keep();
 }

@@ -1,22 +1,39 @@
-/* keeper_processes.h - find all that descends from this process, and signal it: part of exec_keeper.h.
+/* keeper_processes.h - find all that descends from this process, and signal it: part of exec_keeper.h and of
+   process_supervisor.c.
 
    As a subreaper the keeper is where orphans go, so nothing that it started gets out of this tree. */
 
 #ifndef KEEPER_PROCESSES_H
 #define KEEPER_PROCESSES_H
 
+#include <sys/wait.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#define ROUND_MS 2                      /* between two looks for processes that are still there */
+#define KILL_LIMIT_MS 5000              /* what SIGKILL has not ended by then never ends (a hung file system) */
 
 struct process {
     pid_t pid, parent, group;
     int depth;                          /* below the keeper; 0: not its descendant */
 };
+
+static int64_t
+now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static int
 by_pid(const void *a, const void *b)
@@ -123,6 +140,40 @@ signal_descendants(int number)
                 any = 1;
             }
     free(table);
+}
+
+/* Reap, and tell whether there are more. */
+static int
+children_left(void)
+{
+    pid_t pid;
+    int status;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        ;
+    return pid == 0;
+}
+
+/* Wait for the keeper proper, the child of this process, and end what it leaves when something kills it. `control` is
+   the keeper's descriptor to the server. Gives 0 where the keeper did not end by itself. */
+static int
+guard(pid_t keeper, int control)
+{
+    int64_t ends;
+    int status = 0;
+
+    close(control);
+    do {
+        if (waitpid(keeper, &status, WUNTRACED) < 0)
+            status = -1;
+        if (WIFSTOPPED(status))
+            kill(keeper, SIGCONT);      /* by what it keeps, maybe: a stopped keeper keeps nothing */
+    } while (WIFSTOPPED(status));
+    if (status == 0)
+        return 1;
+    for (ends = now_ms() + KILL_LIMIT_MS; children_left() && now_ms() < ends; poll(NULL, 0, ROUND_MS))
+        signal_descendants(SIGKILL);
+    return 0;
 }
 
 #endif /* KEEPER_PROCESSES_H */

@@ -35,8 +35,6 @@
 
 #define CONTROL 3
 #define NOT_RUN 126
-#define ROUND_MS 2                      /* between two looks for processes that are still there */
-#define KILL_LIMIT_MS 5000              /* what SIGKILL has not ended by then never ends (a hung file system) */
 #define FIXED_ARGUMENTS 5               /* own name, FLAGS, FILES, CWD, PROGRAM */
 
 /* To the server; of FAILED_*, the value is an errno, of EXITED a status of wait(2), of GONE what is left. */
@@ -52,15 +50,6 @@ struct message {
 static pid_t child;                     /* 0: it has ended */
 static int failure = -1;                /* from here is read why the process could not be started */
 static int64_t killing_until;           /* 0: nothing is being ended */
-
-static int64_t
-now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* The server keeps up with a handful of messages, or is gone. */
 static void
@@ -234,32 +223,6 @@ supervise(int signals)
     return 0;
 }
 
-/* Wait for the supervisor proper, and end what it leaves when something kills it. */
-static int
-guard(pid_t supervisor)
-{
-    int64_t ends;
-    int status = 0, other;
-
-    close(CONTROL);
-    do {
-        if (waitpid(supervisor, &status, WUNTRACED) < 0)
-            status = -1;
-        if (WIFSTOPPED(status))
-            kill(supervisor, SIGCONT);  /* by what it keeps, maybe: a stopped supervisor keeps nothing */
-    } while (WIFSTOPPED(status));
-    if (status == 0)
-        return 0;
-    for (ends = now_ms() + KILL_LIMIT_MS; now_ms() < ends; poll(NULL, 0, ROUND_MS)) {
-        while (waitpid(-1, &other, WNOHANG) > 0)
-            ;
-        if (waitpid(-1, &other, WNOHANG) < 0)
-            break;
-        signal_descendants(SIGKILL);
-    }
-    return NOT_RUN;
-}
-
 /* What the server got from its own parent is nobody's business here. */
 static void
 close_strangers(int kept)
@@ -309,7 +272,7 @@ main(int argc, char **argv)
     if ((supervisor = fork()) < 0)
         return NOT_RUN;
     if (supervisor > 0)
-        return let_go_of_streams() ? guard(supervisor) : NOT_RUN;
+        return let_go_of_streams() && guard(supervisor, CONTROL) ? 0 : NOT_RUN;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     prctl(PR_SET_CHILD_SUBREAPER, 1);   /* not handed on by a fork */
     if (getppid() != parent || !start(argv))

@@ -19,10 +19,12 @@ if __name__ == "__main__":
         sys.modules[_name].__path__ = [_path]
 
 from shelltool.escalation.keeper_process import (
+    KILL_LIMIT_S,
+    ROUND_S,
     Request,
     become_subreaper,
-    children_left,
     close_strangers,
+    guard,
     read_request,
     signal_descendants,
     start_process,
@@ -43,8 +45,6 @@ from shelltool.escalation.keeper_wire import (
 
 PENDING_BYTES = 256 << 10
 READ_BYTES = 64 << 10
-ROUND_S = 0.002
-KILL_LIMIT_S = 5.0
 GRACE_LIMIT_S = 1.0
 NOT_RUN = 126
 
@@ -247,26 +247,13 @@ class Keeper:
                 self._phase = FINISHED
 
 
-def guard(keeper: int) -> None:
-    """Wait for the keeper proper, and end what it leaves when something kills it."""
-    os.close(KEEPER_SOCKET)
-    _, status = os.waitpid(keeper, os.WUNTRACED)
-    while os.WIFSTOPPED(status):  # by what it keeps, maybe: a stopped keeper keeps nothing
-        os.kill(keeper, signal.SIGCONT)
-        _, status = os.waitpid(keeper, os.WUNTRACED)
-    deadline = time.monotonic() + KILL_LIMIT_S
-    while status and children_left() and time.monotonic() < deadline:
-        signal_descendants(signal.SIGKILL, ())
-        time.sleep(ROUND_S)
-
-
 def run_keeper() -> None:
     """Be the guard, and the keeper proper in a child."""
     close_strangers()
     become_subreaper()
     keeper = os.fork()
     if keeper:
-        guard(keeper)
+        guard(keeper, KEEPER_SOCKET)
         return
     become_subreaper()
     Keeper(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, KEEPER_SOCKET)).keep()

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Sequence
 
 from shelltool.escalation.keeper_wire import (
@@ -33,6 +34,10 @@ from shelltool.escalation.keeper_wire import (
 from shelltool.escalation.odd_execve import execve
 
 NOT_RUN = 126
+ROUND_S = 0.002
+"""Between two looks for processes that are still there."""
+KILL_LIMIT_S = 5.0
+"""What SIGKILL has not ended by then never ends."""
 MESSAGE_FDS = 253
 PS_LIMIT_S = 2.0
 STANDARD_SIGNALS = range(1, 64)
@@ -221,6 +226,22 @@ def children_left() -> bool:
                 return True
         except ChildProcessError:
             return False
+
+
+def guard(keeper: int, control: int) -> None:
+    """Wait for the keeper proper, a child of this process, and end what it leaves when something kills it.
+
+    `control` is the keeper's descriptor to the server.
+    """
+    os.close(control)
+    _, status = os.waitpid(keeper, os.WUNTRACED)
+    while os.WIFSTOPPED(status):  # by what it keeps, maybe: a stopped keeper keeps nothing
+        os.kill(keeper, signal.SIGCONT)
+        _, status = os.waitpid(keeper, os.WUNTRACED)
+    deadline = time.monotonic() + KILL_LIMIT_S
+    while status and children_left() and time.monotonic() < deadline:
+        signal_descendants(signal.SIGKILL, ())
+        time.sleep(ROUND_S)
 
 
 def signal_descendants(number: int, known: Iterable[int]) -> None:

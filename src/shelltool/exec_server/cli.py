@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from shelltool.errors import ServerError, ShellToolError
+from shelltool.version import version_option
 
 NAME = "codex-exec-server"
 EXAMPLES = f"""\b
@@ -17,14 +18,6 @@ Examples:
   {NAME} --listen ws://0.0.0.0:9000 --ws-token-file /run/secrets/exec-token
       serve other machines; they send `Authorization: Bearer TOKEN`
 """
-
-
-def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
-    if wanted:
-        from shelltool.exec_server.local_environment import server_version
-
-        click.echo(f"{NAME} {server_version()}")
-        context.exit()
 
 
 @click.command(
@@ -78,15 +71,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, wanted: 
     show_default=True,
     help="What is written to stderr, as lines of JSON.",
 )
-@click.option(
-    "--version",
-    "-V",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_print_version,
-    help="Print the version.",
-)
+@version_option(NAME)
 def command(**options: object) -> int:
     """Start, feed, watch and end processes, and read and write files, for clients that may come back."""
     from shelltool.exec_server.running import Options, run

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from shelltool.exec_server.environment_api import Notify
@@ -28,8 +27,7 @@ from shelltool.exec_server.http_sending import HttpSender
 from shelltool.exec_server.messages import Nothing
 from shelltool.exec_server.paths import PLATFORMS
 from shelltool.exec_server.processes.service import LocalProcesses
-
-DISTRIBUTION = "codex-shell-tool-mcp"
+from shelltool.version import DISTRIBUTION, installed_version
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,7 +95,7 @@ def describe_machine(
     home = environment.get("HOME", "")
     return EnvironmentInfo(
         shell=Shell(name=Path(shell).name, path=shell),
-        executor_version=server_version(),
+        executor_version=installed_version(),
         provider_id=f"sha256:{hashlib.sha256(DISTRIBUTION.encode()).hexdigest()}",
         cwd=_working_folder(),
         user_home_dir=home if home.startswith("/") else None,
@@ -105,14 +103,6 @@ def describe_machine(
         temp_dir=tempfile.gettempdir(),
         capabilities=Capabilities(exec_approve=approves),
     )
-
-
-def server_version() -> str:
-    """Give the version of the distribution."""
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return "0+checkout"
 
 
 def _working_folder() -> str:

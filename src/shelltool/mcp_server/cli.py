@@ -2,7 +2,6 @@
 
 import gc
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,8 +9,8 @@ import click
 
 from shelltool.errors import ProgramMissingError, ShellToolError
 from shelltool.shells import SHELLS, WRAPPER, check_intercepts, find_program, find_shell, named_program
+from shelltool.version import installed_version, version_option
 
-DISTRIBUTION = "codex-shell-tool-mcp"
 NAME = "codex-exec-mcp-server"
 EXAMPLES = f"""\b
 Examples:
@@ -27,19 +26,6 @@ In the JSON configuration of a harness:
   {{"mcpServers": {{"shell": {{"command": "{NAME}", "args": ["--shell", "bash"]}}}}}}
 """
 _PATH = click.Path(path_type=Path)
-
-
-def _version() -> str:
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return "0+checkout"
-
-
-def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
-    if wanted:
-        click.echo(f"{NAME} {_version()}")
-        context.exit()
 
 
 @click.command(
@@ -58,15 +44,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, wanted: 
     is_flag=True,
     help="Only rules that name a program by its full path allow it; rules on a bare name still ask and forbid.",
 )
-@click.option(
-    "--version",
-    "-V",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_print_version,
-    help="Print the version and exit.",
-)
+@version_option(NAME)
 def command(
     execve: Path | None,
     bash: Path | None,
@@ -114,7 +92,7 @@ def _serve(shell: Path, name: str, wrapper: Path, *, preserve_program_paths: boo
         Settings(
             programs=programs,
             shell_name=name,
-            version=_version(),
+            version=installed_version(),
             preserve_program_paths=preserve_program_paths,
         )
     )

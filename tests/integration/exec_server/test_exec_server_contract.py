@@ -276,7 +276,8 @@ async def test_a_terminal_is_the_controlling_one_and_ends_at_end_of_file(serving
 
 async def test_ctrl_c_on_a_terminal_interrupts(serving):
     async with serving() as server, server.session() as wire:
-        await wire.start("p", "sh", "-c", "echo up; cat", tty=True)
+        # One process all along: a bash interrupted while it forks goes on, when the child was not.
+        await wire.start("p", "sh", "-c", "echo up; exec cat", tty=True)
         await wire.wait_for_output("p", b"up")
         await wire.call("process/write", processId="p", chunk=encoded(b"\x03"), writeId="1")
         assert (await wire.ended_process("p"))[1] == 130

@@ -6,8 +6,9 @@ import pytest
 
 from integration.exec_server.comparing import MISSING, differences, play
 from integration.exec_server.recorded import steps
-from integration.exec_server.reference import ReferenceUnavailableError, fetch_reference, reference_server
+from integration.exec_server.reference import fetch_reference, reference_server
 from integration.exec_server.wire import Wire
+from integration.published import PackageUnavailableError
 from shelltool.exec_server.client import ExecServerClient, RemoteEnvironment, websocket_connector
 from shelltool.exec_server.differences import BOTH, DIFFERENCES, NEWER, OLDER
 from shelltool.exec_server.errors import RpcError
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.network
 def version(request):
     try:
         fetch_reference(request.param)
-    except ReferenceUnavailableError as error:
+    except PackageUnavailableError as error:
         pytest.skip(str(error))
     return request.param
 

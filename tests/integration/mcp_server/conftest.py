@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from integration.mcp_server.installed import Installation, install
-from integration.mcp_server.peer import Peer, PeerUnavailableError, fetch_peer
+from integration.mcp_server.peer import Peer, fetch_peer
 from integration.mcp_server.world import World
+from integration.published import PackageUnavailableError
 
 
 @pytest.fixture(scope="session")
@@ -33,5 +34,5 @@ def peer() -> Peer:
     """The published programs, where npm can be reached."""
     try:
         return fetch_peer()
-    except PeerUnavailableError as error:
+    except PackageUnavailableError as error:
         pytest.skip(str(error))

@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 
-from integration.mcp_server.peer import PACKAGE, PeerUnavailableError, pack
+from integration.mcp_server.peer import FETCH_S, PACKAGE
 from integration.mcp_server.world import Person, World, refusing, set_state
+from integration.published import PackageUnavailableError, pack
 from shelltool.escalation.native import write_python_wrapper
 
 pytestmark = [pytest.mark.build, pytest.mark.network]
@@ -94,5 +95,5 @@ def test_where_npm_cannot_be_reached_the_reason_is_told(tmp_path, monkeypatch, n
         (tmp_path / "npm").write_text(npm, encoding="utf-8")
         (tmp_path / "npm").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(PeerUnavailableError, match=f"{PACKAGE}: {said}"):
-        pack(tmp_path)
+    with pytest.raises(PackageUnavailableError, match=f"{PACKAGE}: {said}"):
+        pack(PACKAGE, tmp_path, limit_s=FETCH_S)

@@ -175,13 +175,11 @@ def test_the_sessions_socket_is_handed_on_under_its_number(project):
 
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        # Node closes what it was born with below 16.
-        number = os.dup2(theirs.fileno(), 14)
-        environment = {**os.environ, "CODEX_ESCALATE_SOCKET": str(number)}
-        try:
-            run([shell(project), "-c", "echo hello >&14"], project, env=environment, pass_fds=[number])
-        finally:
-            os.close(number)
+        # Node closes what it was born with below 16. Set up by a shell: here, 14 may be taken by something else.
+        as_14 = ["bash", "-c", f'exec "$@" 14>&{theirs.fileno()}', "bash"]
+        environment = {**os.environ, "CODEX_ESCALATE_SOCKET": "14"}
+        hello = [*as_14, shell(project), "-c", "echo hello >&14"]
+        run(hello, project, env=environment, pass_fds=[theirs.fileno()])
         ours.settimeout(STEP_S)
         assert ours.recv(100) == b"hello\n"
 

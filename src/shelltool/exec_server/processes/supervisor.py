@@ -23,7 +23,14 @@ if __name__ == "__main__":  # without what the packages themselves import
         sys.modules[_name] = type(sys)(_name)
         sys.modules[_name].__path__ = [_path]
 
-from shelltool.escalation.keeper_process import become_subreaper, children_left, signal_descendants
+from shelltool.escalation.keeper_process import (
+    KILL_LIMIT_S,
+    ROUND_S,
+    become_subreaper,
+    guard,
+    signal_descendants,
+)
+from shelltool.escalation.wrapping import read_environment
 
 CONTROL = 3
 FIXED_ARGUMENTS = 4
@@ -31,8 +38,6 @@ MESSAGE = struct.Struct("=Ii")
 STARTED, FAILED_FOLDER, FAILED_EXEC, EXITED, GONE = 1, 2, 3, 4, 5
 SIGNAL_GROUP, SIGNAL_ALL, END_ALL = 1, 2, 3
 NOT_RUN = 126
-ROUND_S = 0.002
-KILL_LIMIT_S = 5.0
 FILES_MAX = 1 << 16
 
 
@@ -144,7 +149,8 @@ def _become(arguments: list[str], report: int) -> None:
         os.write(report, MESSAGE.pack(FAILED_FOLDER, error.errno or 0))
         return
     _reset_signals()
-    os.execv(program, arguments[FIXED_ARGUMENTS:])
+    entries = (entry.partition(b"=") for entry in read_environment())
+    os.execve(program, arguments[FIXED_ARGUMENTS:], {name: value for name, _, value in entries})
 
 
 def _reset_signals() -> None:
@@ -174,27 +180,14 @@ def _close_strangers(kept: int) -> None:
     os.set_inheritable(CONTROL, False)  # noqa: FBT003 - it takes no name
 
 
-def _guard(supervisor: int) -> None:
-    """Wait for the supervisor proper, and end what it leaves when something kills it."""
-    os.close(CONTROL)
-    _let_go_of_streams()
-    _, status = os.waitpid(supervisor, os.WUNTRACED)
-    while os.WIFSTOPPED(status):
-        os.kill(supervisor, signal.SIGCONT)
-        _, status = os.waitpid(supervisor, os.WUNTRACED)
-    deadline = time.monotonic() + KILL_LIMIT_S
-    while status and children_left() and time.monotonic() < deadline:
-        signal_descendants(signal.SIGKILL, ())
-        time.sleep(ROUND_S)
-
-
 def run(arguments: list[str]) -> None:
     """Be the guard, and the supervisor proper in a child."""
     _close_strangers(int(arguments[0][1:]))
     become_subreaper()
     supervisor = os.fork()
     if supervisor:
-        _guard(supervisor)
+        _let_go_of_streams()
+        guard(supervisor, CONTROL)
         return
     become_subreaper()
     Supervisor(arguments).supervise()
