@@ -16,7 +16,7 @@ from shelltool.exec_server.client import ExecServerClient, RemoteEnvironment
 from shelltool.exec_server.processes.interception import Interceptor
 from shelltool.exec_server.processes.messages import ProcessExited, ProcessOutput, StartProcess
 from shelltool.exec_server.session_messages import Approval
-from shelltool.mcp_server.rules import RulesInForce
+from shelltool.rules.in_force import RulesInForce
 
 pytestmark = pytest.mark.build
 NATIVE = Path(__file__).parents[3] / "native"
