@@ -26,8 +26,8 @@ async def status_of(url, path="/", headers=""):
     return int(line.split()[1])
 
 
-async def test_pages_and_other_paths_are_refused(serving_once):
-    async with serving_once() as server:
+async def test_pages_and_other_paths_are_refused(serving_shared):
+    async with serving_shared() as server:
         assert await status_of(server.url, "/readyz") == 200
         assert await status_of(server.url, "/healthz") == 404
         assert await status_of(server.url, "/other", UPGRADE) == 404
