@@ -120,3 +120,17 @@ async def test_initialized_before_initialize_ends_the_connection(serving):
     async with serving() as server, server.connection() as wire:
         await wire.send({"method": "initialized"})
         await asyncio.wait_for(wire.ended.wait(), 20)
+
+
+async def test_what_is_asked_of_one_file_handle_is_done_in_the_order_of_the_asking(serving, tmp_path):
+    async with serving() as server, server.session() as wire:
+        path, size = str(tmp_path / "f"), 100_000
+        for _ in range(2):
+            asked = [await wire.ask("fs/open", handleId="h", path=path, mode="replace")]
+            for number in range(8):
+                chunk = encoded(bytes([number]) * size)
+                asked.append(await wire.ask("fs/writeBlock", handleId="h", offset=0, chunk=chunk))
+            asked.append(await wire.ask("fs/close", handleId="h"))
+            answers = [await asyncio.wait_for(answer, 20) for answer in asked]
+            assert all("result" in answer for answer in answers), answers
+            assert (tmp_path / "f").read_bytes() == bytes([7]) * size

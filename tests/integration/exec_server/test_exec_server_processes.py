@@ -61,6 +61,19 @@ async def test_a_write_with_a_known_id_is_not_written_again(serving):
         assert (await wire.refused("process/write", processId="p", chunk="", writeId="")).code == -32602
 
 
+async def test_writes_that_are_sent_at_once_are_written_in_their_order(serving):
+    async with serving() as server, server.session() as wire:
+        blocks = [bytes([number]) * (number * 7001 % 60_000) for number in range(60)]
+        await wire.start("p", "cat", pipeStdin=True)
+        answers = [
+            await wire.ask("process/write", processId="p", chunk=encoded(block), writeId=f"{number}")
+            for number, block in enumerate(blocks)
+        ]
+        answers.append(await wire.ask("process/closeStdin", processId="p"))
+        assert await wire.ended_process("p") == (b"".join(blocks), 0)
+        assert [(await answer)["result"]["status"] for answer in answers] == ["accepted"] * 61
+
+
 async def test_writes_say_when_there_is_nobody_to_read_them(serving):
     async with serving() as server, server.session() as wire:
         await wire.start("p", "sleep", "60")
