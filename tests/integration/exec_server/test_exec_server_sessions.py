@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from integration.exec_server.serving import in_memory, over_stdio, over_websocket
-from integration.exec_server.wire import encoded
-from shelltool.exec_server.transports.websocket import WebSocketChannel
+from integration.exec_server.wire import Wire, encoded
+from shelltool.exec_server.transports.websocket import WebSocketChannel, connect_websocket
 
 RETURNING = {"memory": in_memory, "websocket": over_websocket}
 PATIENCE_S = 20.0
@@ -223,6 +223,29 @@ async def test_the_end_of_stdin_ends_a_server_on_stdio_and_its_processes(install
             await wire.start("p", "sh", "-c", "setsid sleep 60 & echo $!; sleep 60")
             child = int(await wire.wait_for_output("p", b"\n"))
         await wait_until_gone(child)
+
+
+async def test_the_end_of_stdin_ends_a_server_that_listens_where_it_is_told_to(installation):
+    child = await asyncio.create_subprocess_exec(
+        *installation.command("--exit-on-stdin-close", "--log-level", "error"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=installation.environment(),
+    )
+    assert child.stdout is not None
+    assert child.stdin is not None
+    url = (await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)).decode().strip()
+    wire = Wire(await connect_websocket(url))
+    await wire.open()
+    await wire.start("p", "sh", "-c", "setsid sleep 60 & echo $!; sleep 60")
+    left = int(await wire.wait_for_output("p", b"\n"))
+    child.stdin.write(b"anything")
+    await child.stdin.drain()
+    assert await wire.call("environment/status") == {"status": "ready"}
+    child.stdin.close()
+    assert await asyncio.wait_for(child.wait(), PATIENCE_S) == 0
+    await wait_until_gone(left)
+    await wire.close()
 
 
 async def test_a_supervisor_that_is_killed_leaves_no_process(installation):
