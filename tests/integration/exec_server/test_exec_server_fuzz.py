@@ -17,7 +17,11 @@ CODES = {-32600, -32601, -32602, -32603, -32004, -32010}
 # None of it is a path, so nothing is done to the files of this machine, whatever comes together.
 WORDS = st.sampled_from(["", "p", "x", "-1", "\0", "ü☃", "é" * 5000, "A===", "eA=="])
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(1 << 70), 1 << 70) | st.floats(allow_nan=False) | WORDS,
+    st.none()
+    | st.booleans()
+    | st.integers(-(1 << 70), 1 << 70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | WORDS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=3),
     max_leaves=8,
 )
