@@ -1,5 +1,6 @@
 """The reference program: its servers under our client, and its answers beside ours."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -103,14 +104,17 @@ async def test_every_difference_to_the_reference_is_listed(
     version, serving_once, recorded_environment, tmp_path
 ):
     native = version == OLDER
-    transcripts = []
+
+    async def played(name, url, web):
+        (tmp_path / name).mkdir()
+        wire = Wire(await connect_websocket(url))
+        await wire.open()
+        transcript = await play(wire, Player(tmp_path / name, web.url, native))
+        await wire.close()
+        return transcript
+
     async with serving_once() as ours, reference_server(version) as theirs, origin() as web:
-        for name, url in (("ours", ours.url), ("theirs", theirs)):
-            (tmp_path / name).mkdir()
-            wire = Wire(await connect_websocket(url))
-            await wire.open()
-            transcripts.append(await play(wire, Player(tmp_path / name, web.url, native)))
-            await wire.close()
+        transcripts = await asyncio.gather(played("ours", ours.url, web), played("theirs", theirs, web))
     assert len(transcripts[1]) >= (0 if native else REQUESTS_MIN)
     assert MISSING not in transcripts[0].values()
     found = list(differences(*transcripts))
