@@ -12,6 +12,7 @@ async def test_the_answer_to_initialize_names_session_and_machine(serving):
         result = await wire.open()
         assert len(result["sessionId"]) == 36
         assert result["environmentInfo"]["platformOs"] in {"linux", "macos"}
+        assert not result["environmentInfo"]["capabilities"]["execApprove"], "nothing is judged here"
         assert await wire.call("environment/status") == {"status": "ready"}
         assert (await wire.call("environment/info"))["shell"]["path"].startswith("/")
 

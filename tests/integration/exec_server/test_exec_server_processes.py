@@ -1,9 +1,13 @@
 """What every client may rely on about its processes, over each transport: events, reads, writes, signals, the end."""
 
 import asyncio
+import base64
 import json
 
 from integration.exec_server.wire import encoded
+
+CHUNK_BYTES = 8192
+"""What the reference sends at most."""
 
 
 async def test_a_process_tells_of_its_output_and_its_end_after_the_answer(serving):
@@ -180,6 +184,8 @@ async def test_a_session_does_not_see_another_ones_processes(serving):
 async def test_output_beyond_the_limit_is_dropped_and_told(serving):
     async with serving(retained_bytes=10_000) as server, server.session() as wire:
         await wire.run("p", "sh", "-c", "head -c 100000 /dev/zero")
+        sizes = [len(base64.b64decode(params.get("chunk", ""))) for _, params in wire.events["p"]]
+        assert (sum(sizes), max(sizes) <= CHUNK_BYTES) == (100_000, True), "clients refuse larger ones"
         result = await wire.call("process/read", processId="p")
         kept = sum(len(json.dumps(chunk["chunk"])) for chunk in result["chunks"])
         assert kept < 16_000
