@@ -27,8 +27,12 @@ def shellbuild(session: nox.Session, *arguments: str, groups: tuple[str, ...] = 
 def pytest(session: nox.Session, *arguments: str, workers: str = "2") -> None:
     """Run tests with what they need; with nothing after `--`, the tests the session names."""
     install(session, "build", "release", "test", "runtime")
+    # The tests start Python some thousand times; where the machine forbids it to keep what it compiled, each start
+    # would compile all of us anew.
     session.run(
-        "pytest", "-n", workers, "--dist=worksteal", "--durations=25", *(session.posargs or arguments)
+        *("pytest", "-n", workers, "--dist=worksteal", "--durations=25"),
+        *(session.posargs or arguments),
+        env={"PYTHONDONTWRITEBYTECODE": None},
     )
 
 
