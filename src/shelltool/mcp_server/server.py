@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import uvloop
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import SessionMessage
 from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError
@@ -93,7 +94,7 @@ def serve(settings: Settings, environment: Mapping[str, str] = os.environ) -> in
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=f"{SERVER_NAME}: %(message)s")
     with guarded_standard_streams() as (source, sink):
         # A copy, for every look into os.environ itself decodes what it finds.
-        return asyncio.run(_serve(settings, dict(environment), source, sink))
+        return uvloop.run(_serve(settings, dict(environment), source, sink))
 
 
 async def _serve(settings: Settings, environment: Mapping[str, str], source: int, sink: int) -> int:
