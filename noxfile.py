@@ -15,6 +15,7 @@ nox.options.sessions = ["lint", "types", "unit"]
 
 RELEASE = ("build", "release")
 """Dependency groups of what makes and publishes packages."""
+PACKAGING_TESTS = "tests/integration/packaging"
 
 
 def shellbuild(session: nox.Session, *arguments: str, groups: tuple[str, ...] = ("build",)) -> None:
@@ -26,8 +27,12 @@ def shellbuild(session: nox.Session, *arguments: str, groups: tuple[str, ...] = 
 def pytest(session: nox.Session, *arguments: str, workers: str = "2") -> None:
     """Run tests with what they need; with nothing after `--`, the tests the session names."""
     install(session, "build", "release", "test", "runtime")
+    # The tests start Python some thousand times; where the machine forbids it to keep what it compiled, each start
+    # would compile all of us anew.
     session.run(
-        "pytest", "-n", workers, "--dist=worksteal", "--durations=25", *(session.posargs or arguments)
+        *("pytest", "-n", workers, "--dist=worksteal", "--durations=25"),
+        *(session.posargs or arguments),
+        env={"PYTHONDONTWRITEBYTECODE": None},
     )
 
 
@@ -95,8 +100,14 @@ def unit(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def tests(session: nox.Session) -> None:
-    """Run every test, building both shells first where they are not in the cache."""
-    pytest(session, "tests")
+    """Run every test but those of `thorough` and `packaging`, building both shells where they are not in the cache."""
+    pytest(session, "tests", "-m", "not thorough", f"--ignore={PACKAGING_TESTS}")
+
+
+@nox.session(default=False)
+def thorough(session: nox.Session) -> None:
+    """Run the tests with great volumes, thousands of examples, or sanitizers (needs gcc)."""
+    pytest(session, "tests", "-m", "thorough", f"--ignore={PACKAGING_TESTS}")
 
 
 @nox.session(default=False)
@@ -213,7 +224,7 @@ def publish(session: nox.Session) -> None:
 @nox.session(default=False)
 def packaging(session: nox.Session) -> None:
     """Run the tests of packages, DotSlash manifests and the report (needs npm and Chromium)."""
-    pytest(session, "tests/integration/packaging")
+    pytest(session, PACKAGING_TESTS)
 
 
 @nox.session(default=False)

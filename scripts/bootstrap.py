@@ -21,6 +21,7 @@ OLDEST_PYTHON = (3, 11)
 BUILD = {"git": "git", "make": "make"}
 PROOF = BUILD | {"busybox": "busybox-static", "ps": "procps"}
 PACKAGES = BUILD | {"npm": "npm", "chromium|google-chrome": "chromium"}
+TESTS = PROOF | {"bwrap": "bubblewrap", "gcc": "gcc libc6-dev"}
 FAULTS = PROOF | {"gcc": "gcc libc6-dev", "valgrind": "valgrind"}
 # What a session runs, as program (or another that will do): Debian packages. Sessions not named here need Python only.
 PROGRAMS = {
@@ -36,7 +37,8 @@ PROGRAMS = {
     "npm": {"npm": "npm"},
     "packaging": PACKAGES,
     "reproduce": BUILD | {"npm": "npm"},
-    "tests": PROOF | {"bwrap": "bubblewrap", "gcc": "gcc libc6-dev"},
+    "tests": TESTS,
+    "thorough": TESTS,
     "vendor": BUILD,
 }
 

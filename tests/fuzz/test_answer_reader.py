@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from fuzz.answers import frames
 from shelltool.escalation.wrapping import ANSWER_LIMIT, Refusal, denial_line, read_answer
 
+pytestmark = pytest.mark.thorough
+
 WHOLE_WRAPPER_EXAMPLES = 300
 DEADLINE_S = 20.0
 

@@ -16,6 +16,8 @@ from shelltool.escalation.escalating import read_followup
 from shelltool.escalation.frames import REQUEST_FRAME_BYTES, FrameReader, encode_frame
 from shelltool.escalation.messages import DescriptorsMessage, ExecMessage, SignalMessage
 
+pytestmark = pytest.mark.thorough
+
 LIMIT = 64
 OVERHEAD_BYTES = 16 << 10
 

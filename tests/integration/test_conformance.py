@@ -1,6 +1,7 @@
 """A handful of upstream's scripts on the real shells: as good as unpatched, and found out when they aren't."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,10 @@ from shellbuild.sources import obtain_source
 
 pytestmark = pytest.mark.build
 
-# Quick ones that run many commands, and each suite's own way to start one.
+# Quick ones that run many commands.
 SCRIPTS = {
-    "bash": ("run-alias", "run-execscript", "run-exportfunc", "run-getopts", "run-procsub"),
-    "zsh": ("A01grammar.ztst", "B13whence.ztst", "D03procsubst.ztst", "D08cmdsubst.ztst", "V08zpty.ztst"),
+    "bash": ("run-alias", "run-exportfunc"),
+    "zsh": ("B13whence.ztst", "D08cmdsubst.ztst"),
 }
 # Loses the last argument of every command, as a wrapper protocol that is off by one would.
 CLUMSY_WRAPPER = """\
@@ -44,13 +45,13 @@ def shells(request: pytest.FixtureRequest) -> ShellSet:
     )
 
 
-def run(shells: ShellSet, work: Path) -> SuiteResult:
-    return run_suite(shells, unstable={}, jobs=2, work=work, only=SCRIPTS[shells.name])
+def run(shells: ShellSet, work: Path, scripts: Sequence[str]) -> SuiteResult:
+    return run_suite(shells, unstable={}, jobs=2, work=work, only=scripts)
 
 
 def test_upstreams_scripts_give_the_same_in_all_three_ways(shells: ShellSet, tmp_path: Path) -> None:
     target = tmp_path / "conformance.json"
-    report([run(shells, tmp_path / "work")], target)
+    report([run(shells, tmp_path / "work", SCRIPTS[shells.name])], target)
     (suite,) = json.loads(target.read_text(encoding="utf-8"))["suites"]
     wanted = {"scripts": len(SCRIPTS[shells.name]), "different": 0, "unstable": 0}
     assert {key: suite[key] for key in wanted} == wanted
@@ -64,7 +65,7 @@ def test_a_wrapper_that_loses_an_argument_is_found_out(
         program.chmod(0o755)
 
     monkeypatch.setattr("shellbuild.conformance.run.compile_program", write_clumsy_wrapper)
-    result = run(shells, tmp_path / "work")
+    result = run(shells, tmp_path / "work", SCRIPTS[shells.name][:1])
     different = result.having(Verdict.DIFFERENT)
     assert different
     assert {one.way for script in different for one in script.differences} == {Way.WRAPPED}

@@ -242,10 +242,14 @@ class _RunningCall:
             os.close(nothing_fd)
 
     def _environment(self) -> dict[str, str]:
-        given = self._executor.environment if self._command.env is None else self._command.env
-        wrapper = _exact(str(self._executor.wrapper))
+        executor, given = self._executor, self._command.env
+        if given is None or given is executor.environment:
+            variables = executor.exact_environment
+        else:
+            variables = _exact_variables(given)
+        wrapper = _exact(str(executor.wrapper))
         ours = dict.fromkeys(WRAPPER_VARIABLES, wrapper) | {SOCKET_VARIABLE: str(SOCKET_NUMBER)}
-        return _exact_variables(given) | ours
+        return {**variables, **ours}
 
     def _decided(self, number: int, decision: Decision) -> None:
         if self._server:

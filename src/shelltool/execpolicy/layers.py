@@ -14,7 +14,7 @@ from shelltool.errors import RulesFileError
 from shelltool.execpolicy.limits import DEFAULT_LIMITS, Limits
 from shelltool.execpolicy.loading import PolicyBuilder, evaluate_files
 from shelltool.execpolicy.policy import Policy
-from shelltool.execpolicy.trust import is_trusted, project_root
+from shelltool.execpolicy.trust import is_trusted, project_folders
 from shelltool.execpolicy.verdict import Verdict, execution_of, judge
 
 SYSTEM_RULES = Path("/etc/codex/rules")
@@ -97,7 +97,7 @@ class PolicyLayers:
         layers = [cls(folders=(system,))]
         if home is not None:
             layers.append(cls(folders=(home / "rules",)))
-            layers += [_project_layer(Path(os.path.realpath(workdir)), home)] if workdir is not None else []
+            layers += [_project_layer(os.path.realpath(workdir), home)] if workdir is not None else []
         return cls(
             folders=tuple(dict.fromkeys(folder for layer in layers for folder in layer.folders)),
             problems=tuple(problem for layer in layers for problem in layer.problems),
@@ -125,13 +125,14 @@ def codex_home(environment: Mapping[str, str] = os.environ) -> Path | None:
     return Path(home) / ".codex" if (home := environment.get("HOME")) else None
 
 
-def _project_layer(workdir: Path, home: Path) -> PolicyLayers:
+def _project_layer(workdir: str, home: Path) -> PolicyLayers:
     """Return the `.codex/rules` folders from the project's root down, if the user trusts the project."""
-    root = project_root(workdir)
-    between = [folder for folder in (workdir, *workdir.parents) if folder.is_relative_to(root)]
-    there = [rules for folder in reversed(between) if _may_exist(rules := folder / ".codex" / "rules")]
+    upwards = project_folders(workdir)
+    root = upwards[-1]
+    candidates = [os.path.join(folder, ".codex", "rules") for folder in reversed(upwards)]  # noqa: PTH118 - as there
+    there = [folder for folder in candidates if _may_exist(folder)]
     user = os.path.realpath(home / "rules") if there else None
-    folders = tuple(folder for folder in there if os.path.realpath(folder) != user)
+    folders = tuple(Path(folder) for folder in there if os.path.realpath(folder) != user)
     if not folders:
         return PolicyLayers()
     config = home / "config.toml"
@@ -147,9 +148,9 @@ def _project_layer(workdir: Path, home: Path) -> PolicyLayers:
     return PolicyLayers(problems=(Problem(path=folders[0], message=message, is_broken=False),))
 
 
-def _may_exist(folder: Path) -> bool:
+def _may_exist(folder: str) -> bool:
     try:
-        folder.stat()
+        os.stat(folder)  # noqa: PTH116 - every call waits for this
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:

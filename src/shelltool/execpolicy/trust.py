@@ -24,16 +24,22 @@ class _Config(BaseModel):
     projects: dict[str, _Project] = {}
 
 
-def project_root(workdir: Path) -> Path:
-    """Return the nearest folder with a `.git` in it, from the working folder up, or the working folder itself."""
-    for folder in (workdir, *workdir.parents):
-        # Unlike the method of Path, this is False for a folder that may not be entered.
-        if os.path.exists(folder / _MARKER):  # noqa: PTH110
-            return folder
-    return workdir
+def project_folders(workdir: str) -> list[str]:
+    """Return the folders from the working folder, an absolute path, up to the project's root.
+
+    That is the nearest one with a `.git` in it, or the working folder itself. Every call of a shell waits for this, so
+    it makes no Path.
+    """
+    folders = [workdir]
+    # Unlike the method of Path, this is False for a folder that may not be entered.
+    while not os.path.exists(os.path.join(folders[-1], _MARKER)):  # noqa: PTH110, PTH118
+        if (parent := os.path.dirname(folders[-1])) == folders[-1]:  # noqa: PTH120
+            return folders[:1]
+        folders.append(parent)
+    return folders
 
 
-def is_trusted(config: Path, workdir: Path, root: Path) -> bool:
+def is_trusted(config: Path, workdir: str, root: str) -> bool:
     """Whether the user's configuration calls this project trusted; the entry nearest to `workdir` decides.
 
     Raises RulesFileError where the file can't be understood: then nobody knows.
@@ -43,7 +49,7 @@ def is_trusted(config: Path, workdir: Path, root: Path) -> bool:
         for path, project in _read(config).projects.items()
         if path.startswith("/") and "\0" not in path
     }
-    for folder in (str(workdir), str(root)):
+    for folder in (workdir, root):
         if levels.get(folder) is not None:
             return levels[folder] == "trusted"
     return False

@@ -4,7 +4,7 @@ Puts the parts together and knows none of MCP's messages; asking and progress co
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -47,6 +47,7 @@ class ShellTool:
         programs: Programs,
         rules: RulesInForce,
         confinement: Confinement,
+        environment: Mapping[str, str],
         preserve_program_paths: bool = False,
     ) -> None:
         self._programs = programs
@@ -54,7 +55,11 @@ class ShellTool:
         self.confinement = confinement
         self._preserve_program_paths = preserve_program_paths
         self._executor = ShellCommandExecutor(
-            wrapper=programs.wrapper, policies=_policy_of, keeper=programs.keeper, in_reserve=True
+            wrapper=programs.wrapper,
+            policies=_policy_of,
+            keeper=programs.keeper,
+            environment=environment,
+            in_reserve=True,
         )
 
     async def run(

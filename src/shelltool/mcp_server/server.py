@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import uvloop
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import SessionMessage
 from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError
@@ -92,7 +93,8 @@ def serve(settings: Settings, environment: Mapping[str, str] = os.environ) -> in
     """Serve until the client leaves; the exit status is 128+n after signal n."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=f"{SERVER_NAME}: %(message)s")
     with guarded_standard_streams() as (source, sink):
-        return asyncio.run(_serve(settings, environment, source, sink))
+        # A copy, for every look into os.environ itself decodes what it finds.
+        return uvloop.run(_serve(settings, dict(environment), source, sink))
 
 
 async def _serve(settings: Settings, environment: Mapping[str, str], source: int, sink: int) -> int:
@@ -122,6 +124,7 @@ async def _converse(settings: Settings, environment: Mapping[str, str], streams:
         programs=settings.programs,
         rules=rules,
         confinement=confinement,
+        environment=environment,
         preserve_program_paths=settings.preserve_program_paths,
     )
     session = Session(

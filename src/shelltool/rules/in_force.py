@@ -75,7 +75,7 @@ class RulesInForce:
 
     def _layers(self, workdir: Path | None, could_write: Callable[[Path], bool]) -> PolicyLayers:
         layers = PolicyLayers.find(workdir, environment=self._environment, **self._system)
-        planted = tuple(folder for folder in layers.folders if folder.exists() and could_write(folder))
+        planted = tuple(folder for folder in layers.folders if os.path.exists(folder) and could_write(folder))  # noqa: PTH110 - every call waits for this
         if not planted:
             return layers
         message = "ignored, because sandboxed commands could have written it"
@@ -122,14 +122,12 @@ class RulesInForce:
     def _signature(self, layers: PolicyLayers) -> Signature:
         """Tell one state of the files from another."""
         home = codex_home(self._environment)
-        seen = [] if home is None else [_entry(home / "config.toml")]
+        seen = [] if home is None else [_entry(f"{home}/config.toml")]
         for folder in layers.folders:
-            seen.append(_entry(folder))
+            seen.append(_entry(str(folder)))
             try:
                 with os.scandir(folder) as entries:
-                    seen += sorted(
-                        _entry(Path(entry.path)) for entry in entries if entry.name.endswith(".rules")
-                    )
+                    seen += sorted(_entry(entry.path) for entry in entries if entry.name.endswith(".rules"))
             except OSError:
                 continue
         return tuple(seen)
@@ -140,13 +138,13 @@ def problem_line(problem: Problem) -> str:
     return f"rules: {str(problem).partition(chr(10))[0]}"
 
 
-def _entry(path: Path) -> tuple[str, int, int, int]:
+def _entry(path: str) -> tuple[str, int, int, int]:
     try:
-        found = path.lstat()
+        found = os.lstat(path)
     except OSError:
-        return (str(path), *_ABSENT)
+        return (path, *_ABSENT)
     # A program can set the time of the last modification, but not the one of the last change.
-    return (str(path), found.st_ctime_ns, found.st_size, found.st_ino)
+    return (path, found.st_ctime_ns, found.st_size, found.st_ino)
 
 
 def _is_settled(signature: Signature, began_ns: int) -> bool:

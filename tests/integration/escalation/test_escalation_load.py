@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from integration.escalation.world import MARK, ByName
 from shelltool.escalation import OutputChunk
 from shelltool.escalation.keeper_wire import KEEPER_NAME
@@ -83,6 +85,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.thorough
 def test_ten_thousand_execs_in_one_call_leak_neither_memory_nor_descriptors(world):
     """Of the server's process and of both processes of the keeper: one exec in ten is escalated."""
     given = {

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 NATIVE = Path(__file__).parents[3] / "native"
 COMPILE_S = 120
 SUITE_S = 560
