@@ -30,14 +30,15 @@ class Installation:
 
     @property
     def supervisor(self) -> SupervisorProgram:
-        return SupervisorProgram(str(self._vendor / PROGRAM_NAME), (PROGRAM_NAME,))
+        return SupervisorProgram(str(self.vendor / PROGRAM_NAME), (PROGRAM_NAME,))
 
     @property
     def helper(self) -> Path:
-        return self._vendor / "codex-linux-sandbox"
+        return self.vendor / "codex-linux-sandbox"
 
     @property
-    def _vendor(self) -> Path:
+    def vendor(self) -> Path:
+        """Where the native programs are."""
         return self.root / "vendor" / this_host().target
 
     def command(self, *options: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from integration.exec_server.files.subject import workspace_write
-from integration.exec_server.installation import install
+from integration.exec_server.installation import ROOT, install
 from integration.exec_server.serving import in_memory, over_websocket
 from shellbuild.builder import build_shell
 from shelltool.escalation.keeping import KeeperProgram
@@ -22,7 +22,7 @@ from shelltool.rules.in_force import RulesInForce
 from shelltool.shells import this_host
 
 pytestmark = pytest.mark.build
-NATIVE = Path(__file__).parents[3] / "native"
+
 RULES = """
 prefix_rule(pattern=["rm"], decision="forbidden", justification="nothing is removed here")
 prefix_rule(pattern=["mkdir"], decision="prompt", justification="folders are dear")
@@ -43,7 +43,7 @@ def wrapper(tmp_path_factory):
     if gcc is None:
         pytest.skip("gcc is not installed")
     target = tmp_path_factory.mktemp("wrapper") / "codex-execve-wrapper"
-    command = [gcc, "-O2", "-static", "-o", target, NATIVE / "execve_wrapper.c"]
+    command = [gcc, "-O2", "-static", "-o", target, ROOT / "native" / "execve_wrapper.c"]
     subprocess.run(command, check=True, timeout=120)
     return target
 

@@ -1,9 +1,7 @@
-"""The native programs, compiled once; file services of every kind, for the same tests."""
+"""File services of every kind, for the same tests."""
 
 import asyncio
 import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 
 from integration.exec_server.files.subject import Subject, workspace_write
 from integration.exec_server.in_memory import remote_environment
+from integration.exec_server.installation import Installation
 from shelltool.errors import SandboxUnavailableError
 from shelltool.exec_server.environment_api import Notify
 from shelltool.exec_server.files.api import FileService
@@ -24,26 +23,14 @@ from shelltool.exec_server.messages import Message
 from shelltool.sandbox import Engine, native
 from shelltool.sandbox.choice import try_bubblewrap, try_landlock
 
-NATIVE = Path(__file__).parents[4] / "native"
-CFLAGS = ("-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-static")
 BWRAP = "/usr/bin/bwrap"
 KINDS = ("local", "bubblewrap", "landlock", "remote", "remote bubblewrap")
 
 
 @pytest.fixture(scope="session")
-def native_programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """codex-linux-sandbox and codex-sandbox-files, by the host's own compiler."""
-    gcc = shutil.which("gcc")
-    if gcc is None:
-        pytest.skip("gcc is not installed")
-    folder = tmp_path_factory.mktemp("native")
-    for name, source in (
-        ("codex-linux-sandbox", "linux_sandbox.c"),
-        ("codex-sandbox-files", "sandbox_files.c"),
-    ):
-        command = [gcc, *CFLAGS, "-o", str(folder / name), str(NATIVE / source)]
-        subprocess.run(command, check=True, timeout=120)
-    return folder
+def native_programs(installation: Installation) -> Path:
+    """Give the folder of codex-linux-sandbox and codex-sandbox-files."""
+    return installation.vendor
 
 
 @pytest.fixture(scope="session")

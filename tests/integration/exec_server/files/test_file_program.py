@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.exec_server.files.conftest import NATIVE
+from integration.exec_server.installation import ROOT
 from shelltool.exec_server.files import helper_wire as wire
 from shelltool.exec_server.files.calls import FOLDER
 from shelltool.exec_server.files.helper_wire import Call
@@ -24,7 +24,7 @@ CREATE = os.O_WRONLY | os.O_CREAT
 def checked_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("checked") / "codex-sandbox-files"
     command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", *CHECKS]
-    subprocess.run([*command, "-o", program, NATIVE / "sandbox_files.c"], check=True, timeout=120)
+    subprocess.run([*command, "-o", program, ROOT / "native" / "sandbox_files.c"], check=True, timeout=120)
     return program
 
 
