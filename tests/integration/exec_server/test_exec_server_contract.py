@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from integration.exec_server.serving import in_memory
 from integration.exec_server.wire import encoded
+from shelltool.exec_server.files.service import LocalFiles
 
 
 async def test_the_answer_to_initialize_names_session_and_machine(serving):
@@ -135,3 +137,29 @@ async def test_what_is_asked_of_one_file_handle_is_done_in_the_order_of_the_aski
             answers = [await asyncio.wait_for(answer, 20) for answer in asked]
             assert all("result" in answer for answer in answers), answers
             assert (tmp_path / "f").read_bytes() == bytes([7]) * size
+
+
+async def test_what_is_asked_of_one_file_handle_waits_for_what_was_asked_before_and_nothing_else_does(
+    installation, tmp_path, monkeypatch
+):
+    (tmp_path / "f").write_bytes(b"content")
+    go_on, opening = asyncio.Event(), LocalFiles.open
+
+    async def slow(self, params):
+        if params.handle_id == "slow":
+            await go_on.wait()
+        return await opening(self, params)
+
+    monkeypatch.setattr(LocalFiles, "open", slow)
+    async with in_memory(installation) as server, server.session() as wire:
+        asked = [
+            await wire.ask("fs/open", handleId="slow", path=str(tmp_path / "f")),
+            await wire.ask("fs/readBlock", handleId="slow", offset=0, len=9),
+            await wire.ask("fs/close", handleId="slow"),
+        ]
+        await wire.call("fs/open", handleId="other", path=str(tmp_path / "f"))
+        block = await wire.call("fs/readBlock", handleId="other", offset=0, len=9)
+        assert not any(answer.done() for answer in asked)
+        go_on.set()
+        answers = [await asyncio.wait_for(answer, 20) for answer in asked]
+        assert [answer.get("result") for answer in answers] == [{"handleId": "slow"}, block, {}]

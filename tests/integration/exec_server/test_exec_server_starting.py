@@ -1,5 +1,8 @@
 """What a process is started as, over each transport: program, environment, folder, and why it can't be."""
 
+OF_THE_C_LIBRARY = 0b11 << 31
+"""Signals 32 and 33, which programs can't set; the tests may have been started with them ignored."""
+
 
 async def test_a_process_that_can_not_be_started_leaves_its_id_free(serving, tmp_path):
     async with serving() as server, server.session() as wire:
@@ -81,3 +84,16 @@ async def test_paths_come_as_uris_and_as_they_are(serving, tmp_path):
                 "process/start", processId="c", argv=["true"], cwd=bad, env={}, tty=False
             )
             assert refused.code == -32602, bad
+
+
+async def test_a_process_starts_with_no_signal_ignored_or_blocked_and_no_further_descriptor(serving):
+    async with serving() as server, server.session() as wire:
+        for name, tty in (("p", False), ("t", True)):
+            output, _ = await wire.run(name, "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status", tty=tty)
+            sets = [int(line.split()[1], 16) & ~OF_THE_C_LIBRARY for line in output.splitlines()]
+            assert sets == [0, 0]
+            script = "exec 9<&-; for fd in /proc/self/fd/*; do echo ${fd##*/}; done"
+            output, _ = await wire.run(f"{name}-files", "bash", "-c", script, tty=tty)
+            assert {int(word) for word in output.split()} <= {0, 1, 2, 3}, (
+                "3 is the shell's own, of the listing"
+            )
