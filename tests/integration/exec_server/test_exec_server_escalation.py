@@ -177,10 +177,10 @@ async def test_the_program_runs_processes_under_the_rules_of_its_home(installed,
         output, status = await run(here, "p", "sh", "-c", script, cwd=str(tmp_path / "ws"), sandbox=sandbox)
         assert b"Execution denied: Execution forbidden by policy" in output
         assert (b"Execution denied: no more folders" in output, status) == (True, 0)
-        assert output.endswith(b"end\n")
+        assert b"end\n" in output
         assert asked == [(["mkdir", "../dear"], "outside")]
         output, _ = await run(here, "q", "/bin/zsh", "-c", "rm y; echo end")
         assert b"Execution denied: Execution forbidden by policy" in output
-        assert output.endswith(b"end\n"), "our zsh ran it, whether this machine has one or not"
+        assert b"end\n" in output, "our zsh ran it, whether this machine has one or not"
         made = sorted(path.name for path in tmp_path.iterdir())
         assert made == ["home", "outside", "ws"], "what a rule allows runs outside of the sandbox"
