@@ -7,6 +7,7 @@ and neither they nor what was sent in their place is ever logged.
 import hashlib
 import hmac
 import ipaddress
+import logging
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -22,6 +23,8 @@ _LISTEN = re.compile(r"ws://(\[[0-9A-Fa-f:.%]+\]|[0-9.]+):([0-9]{1,5})/?")
 _BEARER = re.compile(r"[Bb]earer +(\S+) *")
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 PORTS = range(1 << 16)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +119,11 @@ class Gate:
 
 
 def _answer(connection: ServerConnection, status: HTTPStatus) -> Response:
+    if status is not HTTPStatus.OK:
+        log.warning("connection refused", extra={"peer": _peer(connection), "status": int(status)})
     return connection.respond(status, "")
+
+
+def _peer(connection: ServerConnection) -> str:
+    address = connection.remote_address
+    return f"websocket {address[0]}:{address[1]}" if address else "websocket"

@@ -69,6 +69,11 @@ class Connection:
             sending.cancel()
             await self._end()
 
+    @property
+    def peer(self) -> str:
+        """See `session.Attached`."""
+        return self._channel.name
+
     async def is_alive(self, timeout_s: float) -> bool:
         """See `session.Attached`."""
         return await self._channel.is_alive(timeout_s)
@@ -157,6 +162,7 @@ class Connection:
         )
 
     def _begin(self, identifier: RequestId, method: Method, params: Message) -> None:
+        log.debug("request", extra={"peer": self._channel.name, "method": method.name})
         queue = method.queue_of(params)
         before = self._last_of.get(queue) if queue is not None else None
         task = asyncio.create_task(self._handle(identifier, method, params, before))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shelltool.escalation.native import default_keeper
 from shelltool.exec_server.processes.interception import INTERCEPTIONS_MAX, Interceptor
-from shelltool.mcp_server.rules import RulesInForce
+from shelltool.rules.in_force import RulesInForce
 from shelltool.shells import WRAPPER, check_intercepts, find_program, find_shell
 
 PATCHED = {"bash": "bash", "sh": "bash", "dash": "bash", "zsh": "zsh"}

@@ -90,13 +90,14 @@ def _objects() -> Iterator[str]:
 def _differences() -> str:
     lines = [
         "A test plays one recorded list of requests against both and compares the answers field by field; these are",
-        "all of the differences.",
+        "all of the differences. Where that list can't show one, the test that does is named.",
         "",
         "| requests | field | why | releases |",
         "| --- | --- | --- | --- |",
     ]
     for row in DIFFERENCES:
-        cells = [row.step, row.place, row.why, ", ".join(row.versions)]
+        why = f"{row.why} (`{row.shown_by}`)" if row.shown_by else row.why
+        cells = [row.step, row.place, why, ", ".join(row.versions)]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 

@@ -61,8 +61,9 @@ _ACCESS = """
 The server listens on loopback addresses; any other one is refused unless a token is named with `--ws-token-file` or
 `--ws-token-sha256`. Then the upgrade needs `Authorization: Bearer TOKEN`, or it is answered with 401. Requests with an
 `Origin` are refused with 403, since a page in a browser can reach loopback. `/readyz` answers 200 without a token,
-other paths 404. On stderr there is one JSON object a line for connections, sessions and processes; neither tokens nor
-arguments, environments or whole session ids are in it.
+other paths 404. On stderr there is one JSON object a line for connections (refused ones, too), sessions and processes,
+and with `--log-level debug` for requests: who (`peer`, `session`), and what (`event`, `method`, `process_id`). Neither
+tokens nor params, arguments, environments, data or whole session ids are in it.
 
 Whoever may connect can do what the server's user can do. A session's id is the key to its processes.
 """

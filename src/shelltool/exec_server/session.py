@@ -33,6 +33,10 @@ class Attached(Protocol):
 
     outgoing: Outgoing
 
+    @property
+    def peer(self) -> str:
+        """What its client is called in the log."""
+
     async def is_alive(self, timeout_s: float) -> bool:
         """Tell whether its client still answers."""
 
@@ -57,6 +61,7 @@ class Session:
             settings=settings,
             outlet=self,
             intercept=self._intercept if interceptor else None,
+            session=_shown(self),
         )
         self._interceptor = interceptor
         self.expiry: asyncio.TimerHandle | None = None
@@ -130,7 +135,7 @@ class Sessions:
         session = Session(self._launcher, self._settings, self._interceptor)
         self._sessions[session.id] = session
         session.connection = connection
-        log.info("session opened", extra={"session": _shown(session)})
+        log.info("session opened", extra={"session": _shown(session), "peer": connection.peer})
         return session
 
     async def resume(self, identifier: str, connection: Attached, *, take_over: bool) -> Session:
@@ -143,7 +148,7 @@ class Sessions:
             session.expiry.cancel()
             session.expiry = None
         session.connection = connection
-        log.info("session resumed", extra={"session": _shown(session)})
+        log.info("session resumed", extra={"session": _shown(session), "peer": connection.peer})
         return session
 
     def detach(self, session: Session, connection: Attached) -> None:

@@ -12,7 +12,7 @@ from mcp_types import ClientCapabilities, ElicitResult
 from pydantic import ValidationError
 
 from shelltool.mcp_server.display import command_line, plain, shortened
-from shelltool.mcp_server.judging import Answer, Approval
+from shelltool.rules.judging import Answer, Approval
 
 REASON_CHARS = 1000
 

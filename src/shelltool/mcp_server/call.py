@@ -14,10 +14,10 @@ from typing import Any
 from shelltool.escalation import Call, EscalationPolicy, ShellCommand, ShellCommandExecutor
 from shelltool.escalation.keeping import KeeperProgram
 from shelltool.mcp_server.confinement import Confined, Confinement
-from shelltool.mcp_server.judging import Answer, Approval, Asker, RulesPolicy
 from shelltool.mcp_server.output import Collector
-from shelltool.mcp_server.rules import RulesInForce, problem_line
 from shelltool.mcp_server.tool import ShellArguments, render_result
+from shelltool.rules.in_force import RulesInForce, problem_line
+from shelltool.rules.judging import Answer, Approval, Asker, RulesPolicy
 
 PROGRESS_S = 1.0
 

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
+from shelltool.environment import InheritancePolicy, child_environment
 from shelltool.escalation import Sandbox
 from shelltool.sandbox import (
     Engine,
@@ -41,6 +42,9 @@ VERSION = "1.0.0"
 UPDATE = f"{CAPABILITY}/update"
 PLANS_REMEMBERED = 64
 """Of one session; where there were more, anything could have been written."""
+
+INHERITED = InheritancePolicy(inherit="all", ignore_default_excludes=True)
+"""Commands are the user's own and get what the user's shell has, but for the server's credentials."""
 
 
 class SandboxState(BaseModel):
@@ -87,7 +91,7 @@ class Confinement:
         engine: Callable[[], Engine] = choose_engine,
     ) -> None:
         """`shielded`: what no sandboxed command may write, whatever its policy says. `report` gets lines to log."""
-        self._environment = environment
+        self._environment = child_environment(environment, INHERITED, {})
         self._shielded = tuple(map(str, shielded))
         self._report = report
         self._choose = engine

@@ -25,9 +25,9 @@ import shelltool
 from shelltool.execpolicy.layers import SYSTEM_RULES, codex_home
 from shelltool.mcp_server.call import Programs, ShellTool
 from shelltool.mcp_server.confinement import Confinement
-from shelltool.mcp_server.rules import RulesInForce
 from shelltool.mcp_server.session import INLINE_METHODS, LOG_LEVELS, SERVER_NAME, Session
 from shelltool.mcp_server.transport import Streams, guarded_standard_streams, stdio_streams
+from shelltool.rules.in_force import RulesInForce
 
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 UNSENT_LINES = 100

@@ -2,44 +2,57 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from integration.exec_server.recorded import PATH, Ask, At, Run, Step, lay_out, steps
+from integration.exec_server.recorded import steps
+from integration.exec_server.recording import PATH, Ask, At, Run, Step, Web, lay_out
 from integration.exec_server.wire import Wire, encoded
 
 Transcript = dict[str, Any]
-VOLATILE = {"createdAtMs", "modifiedAtMs", "sessionId"}
+VOLATILE = {"modifiedAtMs", "sessionId"}
 MISSING = "(missing)"
 
 
-async def play(wire: Wire, root: Path, *, native: bool) -> Transcript:
+@dataclass(frozen=True, slots=True)
+class Player:
+    """Where a server's part of the list is played: its folder, a web server, and how it takes paths."""
+
+    root: Path
+    web: str
+    native: bool
+
+
+async def play(wire: Wire, player: Player) -> Transcript:
     """Ask everything; gives what was answered, by the name of the step."""
-    lay_out(root)
+    lay_out(player.root)
     transcript: Transcript = {}
     for step in steps():
-        if not (native and step.newer):
+        if not (player.native and step.newer):
             assert step.name not in transcript or isinstance(step, Ask), step.name
             name = step.name
             while name in transcript:
                 name += " again"
-            transcript[name] = normalized(await _play(wire, step, root, native=native), root)
+            transcript[name] = normalized(await _play(wire, step, player), player.root)
     return transcript
 
 
-async def _play(wire: Wire, step: Step, root: Path, *, native: bool) -> Any:
+async def _play(wire: Wire, step: Step, player: Player) -> Any:
     if isinstance(step, Ask):
-        answer = await (await wire.ask(step.method, **_written(step.params, root, native=native)))
+        answer = await (await wire.ask(step.method, **_written(step.params, player)))
         return {name: value for name, value in answer.items() if name != "id"}
-    return await _run(wire, step, root, native=native)
+    return await _run(wire, step, player)
 
 
-async def _run(wire: Wire, step: Run, root: Path, *, native: bool) -> Any:
+async def _run(wire: Wire, step: Run, player: Player) -> Any:
     given = {"cwd": At(), "env": PATH, "tty": False, **step.params}
-    params = _written({"processId": step.name, "argv": list(step.argv), **given}, root, native=native)
+    params = _written({"processId": step.name, "argv": list(step.argv), **given}, player)
     answer = await (await wire.ask("process/start", **params))
     if "error" in answer:
         return {"start": answer["error"]}
+    if step.says_first:
+        await wire.wait_for_output(step.name, step.says_first)
     for number, data in enumerate(step.stdin):
         await wire.call("process/write", processId=step.name, chunk=encoded(data), writeId=str(number + 1))
     closed = await wire.wait_for(step.name, "process/closed")
@@ -57,21 +70,28 @@ async def _run(wire: Wire, step: Run, root: Path, *, native: bool) -> Any:
     }
 
 
-def _written(value: Any, root: Path, *, native: bool) -> Any:
+def _written(value: Any, player: Player) -> Any:
+    if isinstance(value, Web):
+        return player.web + value.path
     if isinstance(value, At):
-        path = root / value.name if value.name else root
-        return str(path) if native else path.as_uri()
+        path = player.root / value.name if value.name else player.root
+        return str(path) if player.native else path.as_uri()
     if isinstance(value, dict):
-        return {name: _written(item, root, native=native) for name, item in value.items()}
+        return {name: _written(item, player) for name, item in value.items()}
     if isinstance(value, list):
-        return [_written(item, root, native=native) for item in value]
+        return [_written(item, player) for item in value]
     return value
 
 
 def normalized(value: Any, root: Path) -> Any:
     """Take out what can't be the same: the folder, times, the order of folders' entries."""
     if isinstance(value, dict):
-        return {name: MISSING if name in VOLATILE else normalized(item, root) for name, item in value.items()}
+        found = {
+            name: MISSING if name in VOLATILE else normalized(item, root) for name, item in value.items()
+        }
+        if found.get("createdAtMs"):
+            found["createdAtMs"] = "some time"
+        return found
     if isinstance(value, list):
         items = [normalized(item, root) for item in value]
         if items and all(isinstance(item, dict) and "fileName" in item for item in items):

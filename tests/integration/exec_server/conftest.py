@@ -2,11 +2,12 @@
 
 import asyncio
 import inspect
+from collections.abc import Iterator
 
 import pytest
 
 from integration.exec_server.installation import Installation, install
-from integration.exec_server.serving import SERVERS, over_websocket
+from integration.exec_server.serving import SERVERS, SharedServers, over_websocket
 
 TEST_S = 120.0
 
@@ -32,10 +33,30 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return install(tmp_path_factory.mktemp("installation"))
 
 
+@pytest.fixture(scope="session")
+def shared_servers(installation: Installation) -> Iterator[SharedServers]:
+    servers = SharedServers(installation)
+    yield servers
+    servers.close()
+
+
 @pytest.fixture(params=list(SERVERS))
-def serving(request: pytest.FixtureRequest, installation: Installation):
+def serving(request: pytest.FixtureRequest, installation: Installation, shared_servers: SharedServers):
     """Give what starts a server, over each transport, and without the compiled supervisor."""
-    return lambda **settings: SERVERS[request.param](installation, **settings)
+
+    def start(**settings):
+        if request.param == "websocket" and not settings:
+            # What tests leave behind ends with their connection.
+            return shared_servers.join(session_ttl_s=0)
+        return SERVERS[request.param](installation, **settings)
+
+    return start
+
+
+@pytest.fixture
+def serving_shared(shared_servers: SharedServers):
+    """Give a server that listens, which other tests use, too."""
+    return shared_servers.join
 
 
 @pytest.fixture

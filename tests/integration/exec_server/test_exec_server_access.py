@@ -1,11 +1,11 @@
 """Who may connect to a server that listens, and what it answers to everybody else."""
 
 import asyncio
-import hashlib
+import json
 
 import pytest
 
-from integration.bounded import run_bounded
+from integration.exec_server.wire import Wire, encoded
 from shelltool.exec_server.errors import ChannelClosedError
 from shelltool.exec_server.transports.websocket import connect_websocket
 
@@ -26,8 +26,8 @@ async def status_of(url, path="/", headers=""):
     return int(line.split()[1])
 
 
-async def test_pages_and_other_paths_are_refused(serving_once):
-    async with serving_once() as server:
+async def test_pages_and_other_paths_are_refused(serving_shared):
+    async with serving_shared() as server:
         assert await status_of(server.url, "/readyz") == 200
         assert await status_of(server.url, "/healthz") == 404
         assert await status_of(server.url, "/other", UPGRADE) == 404
@@ -39,25 +39,55 @@ async def test_pages_and_other_paths_are_refused(serving_once):
 
 
 async def test_a_token_is_needed_where_one_is_configured(serving_once, tmp_path):
-    (tmp_path / "token").write_text("open sesame\n".replace(" ", "-"), encoding="utf-8")
-    digest = hashlib.sha256(b"open-sesame").hexdigest()
-    for options in (("--ws-token-file", str(tmp_path / "token")), ("--ws-token-sha256", digest)):
-        async with serving_once(*options) as server:
-            assert await status_of(server.url, "/readyz") == 200
-            for headers in ("", "Authorization: Bearer wrong\r\n", "Authorization: Bearer \r\n"):
-                assert await status_of(server.url, "/", UPGRADE + headers) == 401
-            with pytest.raises(ChannelClosedError):
-                await connect_websocket(server.url, token="wrong")  # noqa: S106 - a test's
-            channel = await connect_websocket(server.url, token="open-sesame")  # noqa: S106 - as above
-            await channel.close()
+    (tmp_path / "token").write_text("open-sesame\n", encoding="utf-8")
+    async with serving_once("--ws-token-file", str(tmp_path / "token")) as server:
+        assert await status_of(server.url, "/readyz") == 200
+        for headers in ("", "Authorization: Bearer wrong\r\n", "Authorization: Bearer \r\n"):
+            assert await status_of(server.url, "/", UPGRADE + headers) == 401
+        twice = "Authorization: Bearer open-sesame\r\n" * 2
+        assert await status_of(server.url, "/", UPGRADE + twice) == 401
+        assert await status_of(server.url, "/", UPGRADE + "Origin: http://page\r\n" + twice) == 403
+        with pytest.raises(ChannelClosedError):
+            await connect_websocket(server.url, token="wrong")  # noqa: S106 - a test's
+        channel = await connect_websocket(server.url, token="open-sesame")  # noqa: S106 - as above
+        await channel.close()
 
 
-def test_a_bad_command_line_says_what_is_wrong(installation, tmp_path):
-    for options, problem in (
-        (("--listen", "tcp://x"), b"unsupported --listen URL `tcp://x`"),
-        (("--listen", "ws://0.0.0.0:0"), b"other machines could start processes here"),
-        (("--ws-auth", "capability-token"), b"name the token"),
-    ):
-        environment = {name.encode(): value.encode() for name, value in installation.environment().items()}
-        found = run_bounded(installation.command(*options), cwd=tmp_path, env=environment, deadline_s=60)
-        assert (found.status, problem in found.stderr, found.stdout) == (1, True, b"")
+async def test_the_log_says_who_did_what_and_no_secrets(installation, tmp_path):
+    """The program is run here as it is: what it writes where is what this is about."""
+    (tmp_path / "token").write_text("open-sesame\n", encoding="utf-8")
+    command = installation.command("--log-level", "debug", "--ws-token-file", str(tmp_path / "token"))
+    with (tmp_path / "log").open("wb") as log:
+        child = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=log, env=installation.environment()
+        )
+    assert child.stdout is not None
+    url = (await asyncio.wait_for(child.stdout.readline(), 20)).decode().strip()
+    assert await status_of(url, "/", UPGRADE + "Authorization: Bearer the-wrong-one\r\n") == 401
+    wire = Wire(await connect_websocket(url, token="open-sesame"))  # noqa: S106 - a test's
+    await wire.open()
+    await wire.start("proc", "sh", "-c", "cat; echo argv-secret", env={"A": "env-secret"}, pipeStdin=True)
+    await wire.call("process/write", processId="proc", chunk=encoded(b"stdin-secret\n"), writeId="1")
+    await wire.call("process/closeStdin", processId="proc")
+    await wire.ended_process("proc")
+    path = str(tmp_path / "file-secret")
+    await wire.call("fs/writeFile", path=path, dataBase64=encoded(b"data-secret"))
+    await wire.send('{"broken-secret"')
+    await asyncio.wait_for(wire.unasked.get(), 20)
+    await wire.close()
+    child.terminate()
+    rest, _ = await asyncio.wait_for(child.communicate(), 20)
+    assert (rest, child.returncode) == (b"", 0), "the URL is the one line on stdout"
+    text = (tmp_path / "log").read_text(encoding="utf-8")
+    for secret in ("secret", "sesame", "the-wrong-one", wire.session, encoded(b"stdin-secret\n")):
+        assert secret not in text, secret
+    lines = [json.loads(line) for line in text.splitlines()]
+    session = wire.session[:8]
+    events = {line["event"]: line for line in lines}
+    assert events["connection refused"]["status"] == 401
+    assert events["session opened"]["session"] == session
+    assert events["session opened"]["peer"].startswith("websocket 127.0.0.1:")
+    for event in ("process started", "process ended"):
+        assert (events[event]["session"], events[event]["process_id"]) == (session, "proc")
+    assert "fs/writeFile" in {line.get("method") for line in lines if line["event"] == "request"}
+    assert {"malformed message", "session detached", "session ended"} <= events.keys()

@@ -67,17 +67,25 @@ async def local(installation):
 
 
 @asynccontextmanager
-async def remote(transport, installation):
-    async with TRANSPORTS[transport](installation) as server, ExecServerClient(server.connector) as client:
+async def remote(serving):
+    async with serving as server, ExecServerClient(server.connector) as client:
         yield RemoteEnvironment(client)
 
 
 @pytest.fixture(params=["local", *TRANSPORTS])
-def environment(request, installation):
+def environment(request, installation, shared_servers):
     """Give what makes an environment, here or behind each transport."""
     if request.param == "local":
         return lambda: local(installation)
-    return lambda: remote(request.param, installation)
+    if request.param == "websocket":
+        return lambda: remote(shared_servers.join())
+    return lambda: remote(TRANSPORTS[request.param](installation))
+
+
+@pytest.fixture(params=["memory", "websocket"])
+def returning(request, installation, shared_servers):
+    """Give what starts a server to which a client can come back."""
+    return lambda: in_memory(installation) if request.param == "memory" else shared_servers.join()
 
 
 def process(identifier, *argv, **params):
@@ -153,9 +161,8 @@ async def test_files_and_the_machine_are_the_same_here_and_there(environment, tm
         assert (await here.status(Nothing())).status == "ready"
 
 
-@pytest.mark.parametrize("transport", [in_memory, over_websocket])
-async def test_a_client_comes_back_and_misses_nothing(transport, installation):
-    async with transport(installation) as server, ExecServerClient(server.connector) as client:
+async def test_a_client_comes_back_and_misses_nothing(returning):
+    async with returning() as server, ExecServerClient(server.connector) as client:
         here = RemoteEnvironment(client)
         script = "for i in 1 2 3 4 5 6 7 8 9 10; do seq 1 2000; sleep 0.05; done; exit 9"
         await here.processes.start(process("p", "sh", "-c", script))
@@ -176,9 +183,8 @@ async def test_a_client_comes_back_and_misses_nothing(transport, installation):
         assert session_of(client) == session
 
 
-@pytest.mark.parametrize("transport", [in_memory, over_websocket])
-async def test_writes_survive_a_cut_and_are_written_once(transport, installation):
-    async with transport(installation) as server, ExecServerClient(server.connector) as client:
+async def test_writes_survive_a_cut_and_are_written_once(returning):
+    async with returning() as server, ExecServerClient(server.connector) as client:
         here = RemoteEnvironment(client)
         await here.processes.start(process("p", "cat", pipe_stdin=True))
         for number in range(60):
@@ -194,8 +200,8 @@ async def test_writes_survive_a_cut_and_are_written_once(transport, installation
         assert output_of(await followed(here, "p")) == expected
 
 
-async def test_a_read_survives_a_cut(installation):
-    async with over_websocket(installation) as server, ExecServerClient(server.connector) as client:
+async def test_a_read_survives_a_cut(returning):
+    async with returning() as server, ExecServerClient(server.connector) as client:
         here = RemoteEnvironment(client)
         await here.processes.start(process("p", "cat", pipe_stdin=True))
         read = asyncio.create_task(here.processes.read(ReadProcess(process_id="p", wait_ms=60_000)))

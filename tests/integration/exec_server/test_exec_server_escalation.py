@@ -9,20 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from integration.exec_server.serving import in_memory
+from integration.exec_server.files.subject import workspace_write
+from integration.exec_server.installation import install
+from integration.exec_server.serving import in_memory, over_websocket
 from shellbuild.builder import build_shell
 from shelltool.escalation.keeping import KeeperProgram
 from shelltool.exec_server.client import ExecServerClient, RemoteEnvironment
 from shelltool.exec_server.processes.interception import Interceptor
 from shelltool.exec_server.processes.messages import ProcessExited, ProcessOutput, StartProcess
 from shelltool.exec_server.session_messages import Approval
-from shelltool.mcp_server.rules import RulesInForce
+from shelltool.rules.in_force import RulesInForce
+from shelltool.shells import this_host
 
 pytestmark = pytest.mark.build
 NATIVE = Path(__file__).parents[3] / "native"
 RULES = """
 prefix_rule(pattern=["rm"], decision="forbidden", justification="nothing is removed here")
 prefix_rule(pattern=["mkdir"], decision="prompt", justification="folders are dear")
+prefix_rule(pattern=["touch"], decision="allow")
 """
 PATIENCE_S = 60.0
 
@@ -42,6 +46,19 @@ def wrapper(tmp_path_factory):
     command = [gcc, "-O2", "-static", "-o", target, NATIVE / "execve_wrapper.c"]
     subprocess.run(command, check=True, timeout=120)
     return target
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory, patched_bash, wrapper):
+    """Give an installation with everything that `--shell-escalation` looks for."""
+    root = tmp_path_factory.mktemp("installed")
+    installation = install(root)
+    programs = root / "vendor" / this_host().target
+    (programs / wrapper.name).symlink_to(wrapper)
+    for name, shell in (("bash", patched_bash), ("zsh", build_shell("zsh", patched=True).resolve())):
+        (programs / name / this_host().variant).mkdir(parents=True)
+        (programs / name / this_host().variant / name).symlink_to(shell)
+    return installation
 
 
 @pytest.fixture
@@ -134,3 +151,36 @@ async def test_a_question_is_asked_again_after_a_cut(installation, interceptor, 
         async with client:
             assert await run(RemoteEnvironment(client), "p", "mkdir", str(tmp_path / "made")) == (b"", 0)
             assert len(asked) == 2
+
+
+async def test_the_program_runs_processes_under_the_rules_of_its_home(installed, tmp_path, monkeypatch):
+    (tmp_path / "home/rules").mkdir(parents=True)
+    (tmp_path / "home/rules/default.rules").write_text(RULES, encoding="utf-8")
+    (tmp_path / "ws").mkdir()
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path / "home"))
+    asked = []
+
+    async def approve(question):
+        asked.append((question.argv, question.place))
+        return Approval(accepted=False, reason="no more folders")
+
+    async with (
+        over_websocket(installed, "--shell-escalation") as server,
+        ExecServerClient(server.connector, approve=approve) as client,
+    ):
+        assert client.session is not None
+        assert client.session.environment_info is not None
+        assert client.session.environment_info.capabilities.exec_approve
+        here = RemoteEnvironment(client)
+        sandbox = workspace_write(tmp_path / "ws")
+        script = "touch ../outside; echo x > ../no; mkdir ../dear; rm x; echo end"
+        output, status = await run(here, "p", "sh", "-c", script, cwd=str(tmp_path / "ws"), sandbox=sandbox)
+        assert b"Execution denied: Execution forbidden by policy" in output
+        assert (b"Execution denied: no more folders" in output, status) == (True, 0)
+        assert output.endswith(b"end\n")
+        assert asked == [(["mkdir", "../dear"], "outside")]
+        output, _ = await run(here, "q", "/bin/zsh", "-c", "rm y; echo end")
+        assert b"Execution denied: Execution forbidden by policy" in output
+        assert output.endswith(b"end\n"), "our zsh ran it, whether this machine has one or not"
+        made = sorted(path.name for path in tmp_path.iterdir())
+        assert made == ["home", "outside", "ws"], "what a rule allows runs outside of the sandbox"

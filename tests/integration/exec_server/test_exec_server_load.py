@@ -7,9 +7,7 @@ import re
 import socket
 from pathlib import Path
 
-import pytest
-
-from integration.exec_server.wire import Wire, encoded
+from integration.exec_server.wire import encoded
 from shelltool.exec_server.transports.websocket import connect_websocket
 
 PROCESSES = 1000
@@ -41,8 +39,8 @@ async def test_a_thousand_processes_have_contiguous_numbers(serving_once):
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
 
 
-async def test_three_hundred_processes_run_at_the_same_time(serving_once):
-    async with serving_once() as server, server.session() as wire:
+async def test_three_hundred_processes_run_at_the_same_time(serving_shared):
+    async with serving_shared() as server, server.session() as wire:
         names = [f"p{number}" for number in range(300)]
         await asyncio.gather(*(wire.start(name, "cat", pipeStdin=True) for name in names))
         assert len((await wire.call("process/list"))["processes"]) == 300
@@ -53,8 +51,8 @@ async def test_three_hundred_processes_run_at_the_same_time(serving_once):
             assert await wire.ended_process(name) == (name.encode(), 0)
 
 
-async def test_a_frame_of_sixteen_mebibytes_is_taken_and_one_byte_more_is_not(serving_once, tmp_path):
-    async with serving_once() as server:
+async def test_a_frame_of_sixteen_mebibytes_is_taken_and_one_byte_more_is_not(serving_shared, tmp_path):
+    async with serving_shared() as server:
         for excess in (0, 1):
             async with server.session() as wire:
                 head = f'{{"id":1000,"method":"fs/writeFile","params":{{"path":"{tmp_path}/f","dataBase64":"'
@@ -72,8 +70,8 @@ async def test_a_frame_of_sixteen_mebibytes_is_taken_and_one_byte_more_is_not(se
         assert (tmp_path / "f").stat().st_size == len(base64.b64decode(text))
 
 
-async def test_a_fragmented_message_of_sixty_four_mebibytes_is_taken_and_one_byte_more_is_not(serving_once):
-    async with serving_once() as server:
+async def test_a_fragmented_message_of_sixty_four_mebibytes_is_taken_and_one_byte_more_is_not(serving_shared):
+    async with serving_shared() as server:
         for excess in (0, 1):
             async with server.session() as wire:
                 message = b'{"id":7777777,"method":"environment/status"}'
@@ -177,13 +175,13 @@ async def test_more_requests_at_once_than_a_server_takes_are_refused(serving):
         assert refused["error"]["message"] == "more than 1024 requests at once"
 
 
-@pytest.mark.parametrize("half", [b"\x81", b"GET / HTTP/1.1\r\n", b""])
-async def test_half_a_handshake_holds_up_nobody(half, serving_once):
-    async with serving_once() as server:
+async def test_half_a_handshake_holds_up_nobody(serving_shared):
+    async with serving_shared() as server:
         host, port = server.url.removeprefix("ws://").split(":")
-        _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(half)
+        writers = [(await asyncio.open_connection(host, int(port)))[1] for _ in range(3)]
+        for writer, half in zip(writers, (b"\x81", b"GET / HTTP/1.1\r\n", b""), strict=True):
+            writer.write(half)
         async with server.session() as wire:
-            assert isinstance(wire, Wire)
             assert await wire.run("p", "true") == (b"", 0)
-        writer.close()
+        for writer in writers:
+            writer.close()

@@ -7,18 +7,24 @@ import signal
 
 import pytest
 
-from integration.exec_server.serving import in_memory, over_websocket
-from integration.exec_server.wire import encoded
-from shelltool.exec_server.transports.websocket import WebSocketChannel
+from integration.exec_server.serving import in_memory, over_stdio, over_websocket
+from integration.exec_server.wire import Wire, encoded
+from shelltool.exec_server.transports.websocket import WebSocketChannel, connect_websocket
 
 RETURNING = {"memory": in_memory, "websocket": over_websocket}
 PATIENCE_S = 20.0
 
 
 @pytest.fixture(params=list(RETURNING))
-def returning(request, installation):
+def returning(request, installation, shared_servers):
     """Start a server to which one can come back."""
-    return lambda **settings: RETURNING[request.param](installation, **settings)
+
+    def start(**settings):
+        if request.param == "websocket" and not settings:
+            return shared_servers.join()
+        return RETURNING[request.param](installation, **settings)
+
+    return start
 
 
 async def wait_until_gone(pid):
@@ -37,6 +43,14 @@ async def wait_until_gone(pid):
     finally:
         asyncio.get_running_loop().remove_reader(watched)
         os.close(watched)
+
+
+async def expiry_of(server, identifier):
+    """Wait until a session has lost its connection, and give the timer that ends it."""
+    async with asyncio.timeout(PATIENCE_S):
+        while server.server.sessions._sessions[identifier].connection is not None:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+    return server.server.sessions._sessions[identifier].expiry
 
 
 def connection_of(wire):
@@ -157,15 +171,18 @@ async def test_a_session_ends_when_nobody_comes_back(returning):
             assert refused.message == f"unknown session id {session}"
 
 
-async def test_each_detachment_gives_the_whole_time_again(returning):
-    async with returning(session_ttl_s=1.5) as server:
-        async with server.session() as wire:
-            await wire.start("p", "sleep", "60")
-            session = wire.session
+async def test_each_detachment_gives_the_whole_time_again(installation):
+    async with in_memory(installation, session_ttl_s=600) as server:
+        clock = asyncio.get_running_loop().time
+        before = None
+        resumed: dict[str, str] = {}
         for _ in range(3):
-            await asyncio.sleep(0.7)
-            async with server.session(resumeSessionId=session) as wire:
-                assert (await wire.call("process/list"))["processes"][0]["exited"] is False
+            async with server.session(**resumed) as wire:
+                resumed = {"resumeSessionId": wire.session}
+                assert before is None or before.cancelled(), "an attached session does not expire"
+                connected = clock()
+            before = await expiry_of(server, wire.session)
+            assert connected + 600 <= before.when() <= clock() + 600
 
 
 async def test_terminate_ends_what_left_the_process_group(serving):
@@ -201,13 +218,34 @@ async def test_the_end_of_the_server_leaves_no_process(number, installation):
 
 
 async def test_the_end_of_stdin_ends_a_server_on_stdio_and_its_processes(installation):
-    from integration.exec_server.serving import over_stdio
-
     async with over_stdio(installation) as server:
         async with server.session() as wire:
             await wire.start("p", "sh", "-c", "setsid sleep 60 & echo $!; sleep 60")
             child = int(await wire.wait_for_output("p", b"\n"))
         await wait_until_gone(child)
+
+
+async def test_the_end_of_stdin_ends_a_server_that_listens_where_it_is_told_to(installation):
+    child = await asyncio.create_subprocess_exec(
+        *installation.command("--exit-on-stdin-close", "--log-level", "error"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=installation.environment(),
+    )
+    assert child.stdout is not None
+    assert child.stdin is not None
+    url = (await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)).decode().strip()
+    wire = Wire(await connect_websocket(url))
+    await wire.open()
+    await wire.start("p", "sh", "-c", "setsid sleep 60 & echo $!; sleep 60")
+    left = int(await wire.wait_for_output("p", b"\n"))
+    child.stdin.write(b"anything")
+    await child.stdin.drain()
+    assert await wire.call("environment/status") == {"status": "ready"}
+    child.stdin.close()
+    assert await asyncio.wait_for(child.wait(), PATIENCE_S) == 0
+    await wait_until_gone(left)
+    await wire.close()
 
 
 async def test_a_supervisor_that_is_killed_leaves_no_process(installation):

@@ -51,14 +51,14 @@ class Wire:
         text = message if isinstance(message, str | bytes) else json.dumps(message)
         await self.channel.send(text if isinstance(text, bytes) else text.encode())
 
-    async def ask(self, method: str, **params: Any) -> asyncio.Future[dict[str, Any]]:
+    async def ask(self, method: str, /, **params: Any) -> asyncio.Future[dict[str, Any]]:
         """Send a request and give the answer to come."""
         identifier = next(self._ids)
         future = self._answers[identifier] = asyncio.get_running_loop().create_future()
         await self.send({"id": identifier, "method": method, "params": params})
         return future
 
-    async def call(self, method: str, **params: Any) -> dict[str, Any]:
+    async def call(self, method: str, /, **params: Any) -> dict[str, Any]:
         """Send a request and give its result."""
         async with asyncio.timeout(PATIENCE_S):
             answer = await (await self.ask(method, **params))
@@ -67,7 +67,7 @@ class Wire:
         result: dict[str, Any] = answer["result"]
         return result
 
-    async def refused(self, method: str, **params: Any) -> RefusedError:
+    async def refused(self, method: str, /, **params: Any) -> RefusedError:
         """Send a request that has to fail."""
         try:
             result = await self.call(method, **params)

@@ -7,8 +7,8 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from shelltool.exec_server.errors import invalid_request
 from shelltool.exec_server.files.calls import FOLDER, Calls
@@ -68,7 +68,10 @@ def _copy_tree(calls: Calls, old: int, new: int, target: tuple[int, int], *, dep
         for entry in found:
             here, there = Entry(old, entry.name), Entry(new, entry.name)
             if entry.is_dir(follow_symlinks=False):
-                _copy_folder(calls, here, there, target, depth=depth)
+                # Here and not in a function: each level is one frame of Python's stack, which is shallow.
+                with _folders(calls, here, there, target) as folders:
+                    if folders:
+                        _copy_tree(calls, *folders, target, depth=depth + 1)
             elif entry.is_symlink():
                 _copy_link(calls, here, there)
             elif entry.is_file(follow_symlinks=False):
@@ -79,17 +82,22 @@ def _writer(calls: Calls, new: Entry) -> Callable[[int], int]:
     return lambda mode: calls.open(new.name, TO_WRITE, mode, folder=new.folder)
 
 
-def _copy_folder(calls: Calls, old: Entry, new: Entry, target: tuple[int, int], *, depth: int) -> None:
+@contextmanager
+def _folders(
+    calls: Calls, old: Entry, new: Entry, target: tuple[int, int]
+) -> Iterator[tuple[int, int] | None]:
+    """Open a folder and its copy, which is made; None: it is the target itself, and copying it would never end."""
     with ExitStack() as opened:
         below = calls.open(old.name, TO_LIST, folder=old.folder)
         opened.callback(os.close, below)
         if status_of(below).identity == target:
-            return  # mounted or moved into what is copied; it would never end
+            yield None  # mounted or moved into what is copied
+            return
         with suppress(FileExistsError):
             calls.make_folder(new.name, folder=new.folder)
         there = calls.open(new.name, FOLDER | os.O_NOFOLLOW, folder=new.folder)
         opened.callback(os.close, there)
-        _copy_tree(calls, below, there, target, depth=depth + 1)
+        yield below, there
 
 
 def _copy_link(calls: Calls, old: Entry, new: Entry) -> None:

@@ -24,8 +24,8 @@ from shelltool.escalation.server import CallServer
 from shelltool.exec_server.processes.launching import Prepared
 from shelltool.exec_server.session_messages import Approval as ApprovalAnswer
 from shelltool.exec_server.session_messages import ApproveExec
-from shelltool.mcp_server.judging import Answer, Approval, RulesPolicy
-from shelltool.mcp_server.rules import RulesInForce
+from shelltool.rules.in_force import RulesInForce
+from shelltool.rules.judging import Answer, Approval, RulesPolicy
 from shelltool.sandbox import SandboxPlan, could_write
 
 INTERCEPTIONS_MAX = 512

@@ -22,6 +22,9 @@ from shelltool.sandbox import sweep
 END_LIMIT_S = 12.0
 """More than a supervisor and its guard take to end everything and give up what can't be ended."""
 
+SHOWN_CHARS = 100
+"""Of what a client chose, in the log."""
+
 log = logging.getLogger(__name__)
 
 
@@ -51,11 +54,18 @@ class LocalProcesses:
     """Starts, feeds, watches and ends the processes of one session."""
 
     def __init__(
-        self, *, launcher: Launcher, settings: Settings, outlet: Outlet, intercept: Intercept | None = None
+        self,
+        *,
+        launcher: Launcher,
+        settings: Settings,
+        outlet: Outlet,
+        intercept: Intercept | None = None,
+        session: str = "local",
     ) -> None:
-        """`intercept` begins to answer for a process that is to run under rules."""
+        """`intercept` begins to answer for a process that is to run under rules; `session` is for the log."""
         self._launcher = launcher
         self._intercept = intercept
+        self._session = session
         self._settings = settings
         self._outlet = outlet
         self._entries: dict[str, _Entry] = {}
@@ -71,7 +81,7 @@ class LocalProcesses:
         if params.process_id in self._entries:
             raise invalid_request(f"process {params.process_id} already exists")
         process = ManagedProcess(
-            params, self._settings, self._outlet, lambda: self._retain(params.process_id)
+            params, self._settings, self._outlet, lambda: self._closed(params.process_id)
         )
         entry = self._entries[params.process_id] = _Entry(process)
         try:
@@ -82,10 +92,7 @@ class LocalProcesses:
             process.fail(error)
             raise
         entry.sandbox_type = prepared.sandbox_type
-        log.info(
-            "process started",
-            extra={"process_id": params.process_id, "pid": process.pid, "sandbox": prepared.sandbox_type},
-        )
+        self._log("process started", process, pid=process.pid, sandbox=prepared.sandbox_type)
         return m.StartResult.model_validate(
             {
                 "processId": params.process_id,
@@ -187,9 +194,15 @@ class LocalProcesses:
             raise invalid_request(f"unknown process id {process_id}")
         return entry.process
 
-    def _retain(self, process_id: str) -> None:
+    def _closed(self, process_id: str) -> None:
         entry = self._entries.get(process_id)
+        if entry is not None:
+            self._log("process ended", entry.process, exit_code=entry.process.record.exit_code)
         asyncio.get_running_loop().call_later(self._settings.retention_s, self._forget, process_id, entry)
+
+    def _log(self, event: str, process: ManagedProcess, **facts: object) -> None:
+        known = {"session": self._session, "process_id": process.params.process_id[:SHOWN_CHARS]}
+        log.info(event, extra={**known, **facts})
 
     def _forget(self, process_id: str, entry: _Entry | None) -> None:
         if entry is not None and self._entries.get(process_id) is entry:

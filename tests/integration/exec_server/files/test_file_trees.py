@@ -237,8 +237,11 @@ def test_a_tree_that_is_too_deep_is_refused_and_not_followed_down(subject):
         os.close(folder)
         folder = below
     os.close(folder)
-    error = subject.refused("remove", path=subject.path("d"))
-    assert error.message == "more than 512 folders in each other"
+    for method, params in (
+        ("copy", {"sourcePath": subject.path("d"), "destinationPath": subject.path("e"), "recursive": True}),
+        ("remove", {"path": subject.path("d")}),
+    ):
+        assert subject.refused(method, **params).message == "more than 512 folders in each other"
 
 
 def test_a_file_is_copied_with_its_mode(subject):

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from shelltool.errors import ServerError
-from shelltool.exec_server.access import Address, check_exposure, parse_digest, parse_listen, read_token
+from shelltool.exec_server.access import Address, Gate, check_exposure, parse_digest, parse_listen, read_token
 
 
 def test_listen_names_an_address_or_stdio():
@@ -59,3 +59,27 @@ def test_a_file_without_a_token_is_refused(content, tmp_path):
         read_token(tmp_path / "nothing")
     with pytest.raises(ServerError, match="64 hexadecimal digits"):
         parse_digest("ab")
+
+
+def test_tokens_are_compared_by_what_takes_the_same_time_for_all(monkeypatch):
+    compared = []
+
+    def compare(one, other):
+        compared.append((one, other))
+        return False
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    digest = hashlib.sha256(b"right").digest()
+    for given in ("right", "wrong"):
+        assert not Gate(digest)._is_authorized([f"Bearer {given}"])
+    assert compared == [(digest, digest), (hashlib.sha256(b"wrong").digest(), digest)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[], ["right"], ["Basic right"], ["Bearer"], ["Bearer right x"], ["Bearer right"] * 2, ["Bearer  "]],
+)
+def test_what_is_not_just_the_token_is_refused(given):
+    assert not Gate(hashlib.sha256(b"right").digest())._is_authorized(given)
+    assert not Gate(hashlib.sha256(b"").digest())._is_authorized(given)
+    assert Gate(hashlib.sha256(b"right").digest())._is_authorized(["bearer  right "])

@@ -15,7 +15,7 @@ from shelltool.exec_server.session_messages import Initialize
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=8,
 )
 ENVELOPES = st.dictionaries(
     st.sampled_from(["id", "method", "params", "result", "error", "trace", "jsonrpc"]), JSON, max_size=5

@@ -9,7 +9,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ClientCapabilities, ElicitRequestFormParams
 
 from shelltool.mcp_server.asking import ask_client, can_be_asked, question, read_answer
-from shelltool.mcp_server.judging import Answer, Approval
+from shelltool.rules.judging import Answer, Approval
 
 FORMS = ClientCapabilities.model_validate({"elicitation": {}})
 

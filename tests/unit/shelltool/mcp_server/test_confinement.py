@@ -64,6 +64,17 @@ def test_a_client_that_says_nothing_gets_a_read_only_sandbox(tmp_path):
     assert confined.environment == {"HOME": "/root", "CODEX_SANDBOX_NETWORK_DISABLED": "1"}
 
 
+@pytest.mark.parametrize("policy", ["read-only", "danger-full-access"])
+def test_commands_get_the_servers_environment_without_its_credentials(policy, tmp_path):
+    own = {"PATH": "/bin", "GH_TOKEN": "the user's", "CODEX_EXEC_SERVER_NOISE_AUTH_TOKEN": "the server's"}
+    scene = Scene(environment=own)
+    scene.state(policy, tmp_path)
+    given = scene.call(tmp_path).environment
+    assert {name: given.get(name) for name in own} == {"PATH": "/bin", "GH_TOKEN": "the user's"} | {
+        "CODEX_EXEC_SERVER_NOISE_AUTH_TOKEN": None
+    }
+
+
 def test_workspace_write_is_about_the_folder_that_the_client_named(tmp_path):
     workspace, inside = tmp_path / "workspace", tmp_path / "workspace" / "inside"
     inside.mkdir(parents=True)

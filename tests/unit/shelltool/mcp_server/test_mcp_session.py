@@ -24,8 +24,8 @@ from mcp_types import (
 )
 
 from shelltool.errors import LaunchError, SandboxPolicyError
-from shelltool.mcp_server.judging import Approval
 from shelltool.mcp_server.session import INLINE_METHODS, Session
+from shelltool.rules.judging import Approval
 
 DEADLINE_S = 20
 CALL = {"command": "echo", "workdir": "/"}

@@ -7,8 +7,8 @@ import pytest
 
 from shelltool.execpolicy.decision import Decision
 from shelltool.execpolicy.layers import LoadedPolicy, PolicyLayers
-from shelltool.mcp_server import rules as module
-from shelltool.mcp_server.rules import RulesInForce
+from shelltool.rules import in_force as module
+from shelltool.rules.in_force import RulesInForce
 
 DEADLINE_S = 60
 GIT = 'prefix_rule(["git"], "forbidden")\n'

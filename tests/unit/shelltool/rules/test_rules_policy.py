@@ -11,7 +11,7 @@ from shelltool.execpolicy.decision import Decision
 from shelltool.execpolicy.layers import LoadedPolicy, Problem
 from shelltool.execpolicy.policy import Policy
 from shelltool.execpolicy.rules import PrefixRule
-from shelltool.mcp_server.judging import Answer, RulesPolicy
+from shelltool.rules.judging import Answer, RulesPolicy
 
 ACCEPT = Answer(accepted=True)
 
