@@ -60,7 +60,11 @@ def archives(target: tuple[str, ...], release: str | None) -> None:
     from shellbuild.sbom import write_sbom
     from shellbuild.source_archives import write_source_archives
 
-    made = [*write_archives(target, tag=release), *write_source_archives(tag=release), write_sbom()]
+    made = [
+        *write_archives(target, tag=release),
+        *write_source_archives(tag=release),
+        write_sbom(tag=release),
+    ]
     click.echo("\n".join(map(str, made)))
 
 

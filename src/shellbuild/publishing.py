@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from shellbuild.checksums import check_checksums
 from shellbuild.console import echo, note
 from shellbuild.errors import ReleaseError
 from shellbuild.process import capture
@@ -57,4 +58,5 @@ def _ready_plan(tag: str, dist: Path) -> Plan:
     missing = [name for name in planned if not (dist / name).is_file()]
     if missing:
         raise ReleaseError(f"{dist} lacks {', '.join(missing)}: the release would not be whole")
+    check_checksums(dist)
     return plan
