@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from shellbuild.budgets import check_budgets
 from shellbuild.console import step
 from shellbuild.errors import PackageError
 from shellbuild.manifest import NAME
@@ -45,7 +46,9 @@ def pack_npm(*, vendor: Path = VENDOR, dist: Path = DIST) -> Path:
         stage_package(tree, platforms, stage)
         tarball = run_pack(stage, Path(folder))
         check_tarball(tarball, contents_of(stage))
-        return tarball.replace(dist / npm_name(project_version()))
+        named = tarball.replace(tarball.with_name(npm_name(project_version())))
+        check_budgets([named])
+        return named.replace(dist / named.name)
 
 
 def stage_package(tree: PackedTree, platforms: Sequence[Platform], stage: Path) -> None:
