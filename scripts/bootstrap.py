@@ -31,11 +31,11 @@ PROGRAMS = {
     "conformance": PROOF,
     "demo": BUILD,
     "contract_kit": BUILD,
-    "contract_root": BUILD | {"busybox": "busybox-static", "bwrap": "bubblewrap"},
+    "contract_root": PROOF | {"bwrap": "bubblewrap", "debootstrap": "debootstrap"},
     "memory": FAULTS,
     "npm": {"npm": "npm"},
     "packaging": PACKAGES,
-    "reproduce": BUILD | {"npm": "npm"},
+    "reproduce": BUILD | {"npm": "npm", "diffoscope": "diffoscope-minimal"},
     "tests": PROOF | {"bwrap": "bubblewrap", "gcc": "gcc libc6-dev"},
     "vendor": BUILD,
 }

@@ -14,13 +14,14 @@ from shellbuild.errors import ReleaseError
 from shellbuild.process import capture
 from shellbuild.project import DIST, ROOT
 from shellbuild.release_plan import Plan, npm_name, plan_release
+from shellbuild.version import UNPUBLISHED, repository
 
 UPLOAD_S = 900.0
 
 
 def publish_npm(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
     """Publish the npm tarball under the tag's dist-tag, with provenance."""
-    plan = _ready_plan(tag, dist)
+    plan = _ready_plan(tag, dist, dry_run=dry_run)
     if not plan.product.packaged:
         raise ReleaseError(f"{tag} releases a shell, which has no npm package")
     command = ["npm", "publish", str(dist / npm_name(plan.version)), "--access", "public"]
@@ -32,7 +33,7 @@ def publish_npm(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
 
 def publish_github(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
     """Make the GitHub release of a tag that exists, with all of `dist/`."""
-    plan = _ready_plan(tag, dist)
+    plan = _ready_plan(tag, dist, dry_run=dry_run)
     command = [
         "gh",
         "release",
@@ -52,8 +53,12 @@ def publish_github(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
     click.echo(capture(command, cwd=ROOT, deadline_s=UPLOAD_S), nl=False)
 
 
-def _ready_plan(tag: str, dist: Path) -> Plan:
+def _ready_plan(tag: str, dist: Path, *, dry_run: bool) -> Plan:
     plan = plan_release(tag, only_this_version=True)
+    if not dry_run and repository().startswith(UNPUBLISHED):
+        raise ReleaseError(
+            f"{repository()} is nobody's: set `repository` under [tool.shellbuild] in pyproject.toml"
+        )
     planned = [name for names in plan.files().values() for name in names]
     missing = [name for name in planned if not (dist / name).is_file()]
     if missing:

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from shellbuild import publishing
 from shellbuild.checksums import write_checksums
 from shellbuild.errors import ReleaseError, StepError
 from shellbuild.publishing import publish_github, publish_npm
@@ -17,6 +18,12 @@ with open({log!r}, "a", encoding="utf-8") as log:
     log.write(json.dumps(sys.argv[1:]) + "\\n")
 sys.exit({status})
 """
+
+
+@pytest.fixture(autouse=True)
+def published(monkeypatch):
+    """As in a project that has its repository."""
+    monkeypatch.setattr(publishing, "repository", lambda: "owner/name")
 
 
 @pytest.fixture
@@ -105,6 +112,15 @@ def test_nothing_leaves_under_the_tag_of_another_version(dist, clients, publish)
     with pytest.raises(ReleaseError, match=r"v99\.0\.0"):
         publish("v99.0.0", dry_run=False, dist=dist)
     assert clients() == []
+
+
+@pytest.mark.parametrize("publish", [publish_npm, publish_github])
+def test_nothing_leaves_a_project_that_has_no_repository_yet(dist, clients, publish, monkeypatch):
+    monkeypatch.setattr(publishing, "repository", lambda: "_unpublished/name")
+    with pytest.raises(ReleaseError, match="set `repository` under"):
+        publish(TAG, dry_run=False, dist=dist)
+    assert clients() == []
+    publish(TAG, dry_run=True, dist=dist)
 
 
 def test_a_shells_own_release_has_no_npm_package(dist, clients):
