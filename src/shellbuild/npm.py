@@ -22,7 +22,7 @@ from shellbuild.process import capture
 from shellbuild.project import DIST, ROOT, VENDOR, load_project
 from shellbuild.release_plan import PACKAGE, npm_name
 from shellbuild.templates import PACKAGING, render
-from shellbuild.version import project_version
+from shellbuild.version import project_version, repository
 
 STATIC = ("README.md", "index.cjs", "index.mjs", "start.cjs")
 TYPES = ("index.d.cts", "index.d.mts")
@@ -73,6 +73,8 @@ def package_json(platforms: Sequence[Platform]) -> str:
         version=project_version().semver,
         description=DESCRIPTION,
         license=license_expression(*platforms),
+        # npm takes a statement of provenance only where this is the repository that it states.
+        repository=repository(),
         files=sorted(("platforms.json", "vendor/", *TYPES, *PROGRAMS, *STATIC, "LICENSE")),
     )
 

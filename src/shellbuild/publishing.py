@@ -4,6 +4,7 @@ Authentication is the workflow's: npm exchanges its OIDC token (trusted publishi
 PyPI has an action of its own for that.
 """
 
+import os
 from pathlib import Path
 
 import click
@@ -55,13 +56,21 @@ def publish_github(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
 
 def _ready_plan(tag: str, dist: Path, *, dry_run: bool) -> Plan:
     plan = plan_release(tag, only_this_version=True)
-    if not dry_run and repository().startswith(UNPUBLISHED):
-        raise ReleaseError(
-            f"{repository()} is nobody's: set `repository` under [tool.shellbuild] in pyproject.toml"
-        )
+    if not dry_run:
+        _require_own_repository()
     planned = [name for names in plan.files().values() for name in names]
     missing = [name for name in planned if not (dist / name).is_file()]
     if missing:
         raise ReleaseError(f"{dist} lacks {', '.join(missing)}: the release would not be whole")
     check_checksums(dist)
     return plan
+
+
+def _require_own_repository() -> None:
+    """Refuse to release for another repository than the packages and DotSlash files name."""
+    stated, running = repository(), os.environ.get("GITHUB_REPOSITORY")
+    if stated.startswith(UNPUBLISHED) or running not in {None, stated}:
+        raise ReleaseError(
+            f"this is {running or 'no workflow'}, but the packages name {stated}:"
+            " set `repository` under [tool.shellbuild] in pyproject.toml"
+        )

@@ -24,6 +24,7 @@ sys.exit({status})
 def published(monkeypatch):
     """As in a project that has its repository."""
     monkeypatch.setattr(publishing, "repository", lambda: "owner/name")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "owner/name")
 
 
 @pytest.fixture
@@ -121,6 +122,14 @@ def test_nothing_leaves_a_project_that_has_no_repository_yet(dist, clients, publ
         publish(TAG, dry_run=False, dist=dist)
     assert clients() == []
     publish(TAG, dry_run=True, dist=dist)
+
+
+@pytest.mark.parametrize("publish", [publish_npm, publish_github])
+def test_nothing_leaves_another_repository_than_the_packages_name(dist, clients, publish, monkeypatch):
+    monkeypatch.setenv("GITHUB_REPOSITORY", "a-fork/name")
+    with pytest.raises(ReleaseError, match="this is a-fork/name, but the packages name owner/name"):
+        publish(TAG, dry_run=False, dist=dist)
+    assert clients() == []
 
 
 def test_a_shells_own_release_has_no_npm_package(dist, clients):
