@@ -9,6 +9,7 @@ import importlib.metadata
 import os
 import shutil
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from shellbuild.cache import appearing_folder, cache_root, entry_lock
@@ -130,6 +131,7 @@ class Toolchain:
     path: Path
 
 
+@cache
 def zig_identity() -> str:
     """Name the compiler; part of every build's key."""
     return f"ziglang {importlib.metadata.version('ziglang')}"
@@ -207,6 +209,7 @@ def build_environment(toolchain: Toolchain, *, home: Path) -> dict[str, str]:
     }
 
 
+@cache
 def zig_program() -> Path:
     """Find the zig binary of the `ziglang` package; raise ToolchainError when it isn't installed."""
     try:
