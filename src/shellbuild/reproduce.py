@@ -53,7 +53,7 @@ FIRST = Conditions(
 )
 SECOND = Conditions(
     name="second",
-    folder="another/place/with a longer-path/b",
+    folder="another/place/with_a/longer-path/b",
     umask=0o077,
     jobs=1,
     environment={
