@@ -20,7 +20,6 @@ settings.load_profile("project")
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers that these folders give to their tests."""
     config.addinivalue_line("markers", "contract: a clause of the EXEC_WRAPPER contract")
-    config.addinivalue_line("markers", "soak: much of something, for more than eight seconds of work")
     _stop_ignoring_signals()
 
 
