@@ -241,7 +241,7 @@ def contract(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def contract_root(session: nox.Session) -> None:
-    """Run the contract tests in a root of busybox (needs bubblewrap): -- [PYTEST OPTIONS]."""
+    """Run the contract tests in another root (needs bubblewrap): -- [--root busybox|debian] [PYTEST OPTIONS]."""
     shellbuild(session, "contract-root", groups=("build", "release", "test", "runtime"))
 
 

@@ -8,6 +8,7 @@ zsh archive and completes its function library.
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from shellbuild.budgets import check_budgets
 from shellbuild.builder import build, make_request
 from shellbuild.console import show_table, step
 from shellbuild.manifest import Manifest, digests, verify
@@ -34,6 +35,7 @@ def write_archives(
                 made.append(write_tarball(path, shell_members(manifest, vendor, target, shell)))
         if "zsh" in plan.product.shells:
             made.append(write_tarball(dist / functions_name(plan.version), function_members()))
+    check_budgets(made)
     show_table(
         "dist/",
         ["archive", "bytes", "sha256"],

@@ -14,11 +14,16 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from shellbuild.errors import UsageError
+
 
 def cache_root() -> Path:
-    """Give the cache folder, made if need be."""
+    """Give the cache folder, made if need be; raise UsageError for a path that no build survives."""
     configured = os.environ.get("SHELLBUILD_CACHE")
     root = Path(configured) if configured else user_cache_path("shellbuild", appauthor=False)
+    if any(character.isspace() for character in str(root)):
+        # Compilers and sources lie below it, and configure and make split words.
+        raise UsageError(f"{root}: name a folder without white space in SHELLBUILD_CACHE")
     root.mkdir(parents=True, exist_ok=True)
     return root.resolve()
 

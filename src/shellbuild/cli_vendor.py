@@ -60,7 +60,11 @@ def archives(target: tuple[str, ...], release: str | None) -> None:
     from shellbuild.sbom import write_sbom
     from shellbuild.source_archives import write_source_archives
 
-    made = [*write_archives(target, tag=release), *write_source_archives(tag=release), write_sbom()]
+    made = [
+        *write_archives(target, tag=release),
+        *write_source_archives(tag=release),
+        write_sbom(tag=release),
+    ]
     click.echo("\n".join(map(str, made)))
 
 
@@ -87,12 +91,13 @@ def reproduce(target: tuple[str, ...], keep: bool) -> None:
 
 
 @click.command("contract-root", context_settings={"ignore_unknown_options": True})
+@click.option("--root", type=click.Choice(["busybox", "debian"]), default="busybox", show_default=True)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def contract_root(arguments: tuple[str, ...]) -> None:
-    """Run the contract tests in a root folder of busybox; further options go to pytest."""
-    from shellbuild.contract_root import run_contract_in_root
+def contract_root(root: str, arguments: tuple[str, ...]) -> None:
+    """Run the contract tests in a root folder of another kind; further options go to pytest."""
+    from shellbuild.contract_root import Root, run_contract_in_root
 
-    raise SystemExit(run_contract_in_root(arguments))
+    raise SystemExit(run_contract_in_root(arguments, root=Root(root)))
 
 
 COMMANDS = (vendor, archives, checksums, reproduce, contract_root)

@@ -1,9 +1,11 @@
 """The shells of one target as one archive, to be tested on a machine of that kind: cross-built here, run there.
 
-A workflow's artefacts lose run bits, an archive does not. `nox -s contract` runs the contract tests on a kit.
+A workflow's artefacts lose run bits, an archive does not. `nox -s contract` runs the contract tests on a kit, on Linux
+also on one for another processor, under qemu.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -13,7 +15,7 @@ from pathlib import Path
 from shellbuild.builder import build_shell
 from shellbuild.cache import appearing_folder
 from shellbuild.console import echo, step
-from shellbuild.errors import VendorError
+from shellbuild.errors import ToolchainError, UsageError, VendorError
 from shellbuild.platforms import pick_platform
 from shellbuild.project import BUILD, ROOT, SHELLS, host_target, load_project
 
@@ -46,10 +48,26 @@ def run_contract(kit: Path, arguments: Sequence[str] = ()) -> int:
     """Run the contract tests on the shells of a kit, on a machine that runs them; give pytest's status."""
     shells = unpack_kit(kit)
     wrapper_target = pick_platform(load_project().platforms, host_target()).zig_target
-    environment = {**os.environ, **shells, "CONTRACT_WRAPPER_TARGET": wrapper_target}
+    environment = {**os.environ, **shells, "CONTRACT_WRAPPER_TARGET": wrapper_target, **emulation(kit)}
     command = [sys.executable, "-m", "pytest", "tests/integration", "-m", "contract", *arguments]
     echo(command)
     return subprocess.run(command, cwd=ROOT, env=environment, timeout=TESTS_S, check=False).returncode
+
+
+def emulation(kit: Path) -> dict[str, str]:
+    """Give what makes the tests start a kit's shells under qemu, where they are for another machine than this one."""
+    platforms = load_project().platforms
+    mine, theirs = platforms[host_target()], platforms.get(kit.stem)
+    if theirs is None or theirs == mine or "CONTRACT_RUNNER" in os.environ:
+        return {}
+    if (theirs.os, mine.os) != ("linux", "linux"):
+        raise UsageError(
+            f"{kit}: shells for {theirs.target} don't run on {mine.target}, nor does qemu run them"
+        )
+    emulator = shutil.which(f"qemu-{theirs.arch}-static")
+    if emulator is None:
+        raise ToolchainError(f"qemu-{theirs.arch}-static is not installed: apt-get install qemu-user-static")
+    return {"CONTRACT_RUNNER": emulator}
 
 
 def unpack_kit(kit: Path) -> dict[str, str]:

@@ -18,6 +18,9 @@ from shellbuild.platforms import Platform
 from shellbuild.project import ROOT, load_project
 from shellbuild.toolchain import zig_program
 
+# It writes to stderr what it could not read, which is for its callers to judge.
+lief.logging.disable()
+
 _ELF_MACHINES = {"x86_64": lief.ELF.ARCH.X86_64, "aarch64": lief.ELF.ARCH.AARCH64}
 _MACHO_MACHINES = {
     "x86_64": lief.MachO.Header.CPU_TYPE.X86_64,

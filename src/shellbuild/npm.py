@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from shellbuild.budgets import check_budgets
 from shellbuild.console import step
 from shellbuild.errors import PackageError
 from shellbuild.manifest import NAME
@@ -21,7 +22,7 @@ from shellbuild.process import capture
 from shellbuild.project import DIST, ROOT, VENDOR, load_project
 from shellbuild.release_plan import PACKAGE, npm_name
 from shellbuild.templates import PACKAGING, render
-from shellbuild.version import project_version
+from shellbuild.version import project_version, repository
 
 STATIC = ("README.md", "index.cjs", "index.mjs", "start.cjs")
 TYPES = ("index.d.cts", "index.d.mts")
@@ -45,7 +46,9 @@ def pack_npm(*, vendor: Path = VENDOR, dist: Path = DIST) -> Path:
         stage_package(tree, platforms, stage)
         tarball = run_pack(stage, Path(folder))
         check_tarball(tarball, contents_of(stage))
-        return tarball.replace(dist / npm_name(project_version()))
+        named = tarball.replace(tarball.with_name(npm_name(project_version())))
+        check_budgets([named])
+        return named.replace(dist / named.name)
 
 
 def stage_package(tree: PackedTree, platforms: Sequence[Platform], stage: Path) -> None:
@@ -70,6 +73,8 @@ def package_json(platforms: Sequence[Platform]) -> str:
         version=project_version().semver,
         description=DESCRIPTION,
         license=license_expression(*platforms),
+        # npm takes a statement of provenance only where this is the repository that it states.
+        repository=repository(),
         files=sorted(("platforms.json", "vendor/", *TYPES, *PROGRAMS, *STATIC, "LICENSE")),
     )
 

@@ -4,22 +4,25 @@ Authentication is the workflow's: npm exchanges its OIDC token (trusted publishi
 PyPI has an action of its own for that.
 """
 
+import os
 from pathlib import Path
 
 import click
 
+from shellbuild.checksums import check_checksums
 from shellbuild.console import echo, note
 from shellbuild.errors import ReleaseError
 from shellbuild.process import capture
 from shellbuild.project import DIST, ROOT
 from shellbuild.release_plan import Plan, npm_name, plan_release
+from shellbuild.version import UNPUBLISHED, repository
 
 UPLOAD_S = 900.0
 
 
 def publish_npm(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
     """Publish the npm tarball under the tag's dist-tag, with provenance."""
-    plan = _ready_plan(tag, dist)
+    plan = _ready_plan(tag, dist, dry_run=dry_run)
     if not plan.product.packaged:
         raise ReleaseError(f"{tag} releases a shell, which has no npm package")
     command = ["npm", "publish", str(dist / npm_name(plan.version)), "--access", "public"]
@@ -31,7 +34,7 @@ def publish_npm(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
 
 def publish_github(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
     """Make the GitHub release of a tag that exists, with all of `dist/`."""
-    plan = _ready_plan(tag, dist)
+    plan = _ready_plan(tag, dist, dry_run=dry_run)
     command = [
         "gh",
         "release",
@@ -51,10 +54,23 @@ def publish_github(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
     click.echo(capture(command, cwd=ROOT, deadline_s=UPLOAD_S), nl=False)
 
 
-def _ready_plan(tag: str, dist: Path) -> Plan:
+def _ready_plan(tag: str, dist: Path, *, dry_run: bool) -> Plan:
     plan = plan_release(tag, only_this_version=True)
+    if not dry_run:
+        _require_own_repository()
     planned = [name for names in plan.files().values() for name in names]
     missing = [name for name in planned if not (dist / name).is_file()]
     if missing:
         raise ReleaseError(f"{dist} lacks {', '.join(missing)}: the release would not be whole")
+    check_checksums(dist)
     return plan
+
+
+def _require_own_repository() -> None:
+    """Refuse to release for another repository than the packages and DotSlash files name."""
+    stated, running = repository(), os.environ.get("GITHUB_REPOSITORY")
+    if stated.startswith(UNPUBLISHED) or running not in {None, stated}:
+        raise ReleaseError(
+            f"this is {running or 'no workflow'}, but the packages name {stated}:"
+            " set `repository` under [tool.shellbuild] in pyproject.toml"
+        )

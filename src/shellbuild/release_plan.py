@@ -75,13 +75,13 @@ class Plan:
             "archives": [archive_name(shell, version, row.target) for shell in shells for row in platforms],
             "sources": [source_name(shell, version) for shell in shells],
             "functions": [functions_name(version)] if "zsh" in shells else [],
+            "sbom": [sbom_name(self.product.name, version)],
             "checksums": [CHECKSUMS],
         }
         if self.product.packaged:
             files["npm"] = [npm_name(version)]
             files["wheels"] = [wheel_name(version, row) for row in (*platforms, None)]
             files["sdist"] = [sdist_name(version)]
-            files["sbom"] = [sbom_name(version)]
             files["report"] = [REPORT]
         return files
 
@@ -123,9 +123,9 @@ def functions_name(version: ReleaseVersion) -> str:
     return f"codex-zsh-functions-{version.semver}.tar.gz"
 
 
-def sbom_name(version: ReleaseVersion) -> str:
+def sbom_name(product: str, version: ReleaseVersion) -> str:
     """Name the bill of materials (CycloneDX)."""
-    return f"{PACKAGE}-{version.semver}.cdx.json"
+    return f"{product}-{version.semver}.cdx.json"
 
 
 def npm_name(version: ReleaseVersion) -> str:

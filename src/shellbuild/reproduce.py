@@ -3,7 +3,7 @@
 1. Two copies of the checkout at paths of different depth, each with an empty cache that holds nothing but the sources.
 2. In both, one after the other, every step of a release, with another umask, locale, time zone, user name, home, number
    of jobs and hash seed; the second starts later, so that the time differs as well.
-3. Every file of `vendor/` and `dist/` is compared, and what differs is shown with diffoscope where it is installed.
+3. Every file of `vendor/`, `dist/` and `dotslash/` is compared, and what differs is shown with diffoscope where it is installed.
 """
 
 import contextlib
@@ -23,21 +23,9 @@ from shellbuild.process import capture, run_logged
 from shellbuild.project import BUILD, ROOT
 from shellbuild.sources.store import file_sha256
 
-LEFT_OUT = shutil.ignore_patterns(
-    *(
-        ".git",
-        ".nox",
-        ".venv",
-        ".ci",
-        "build",
-        "dist",
-        "vendor",
-        "__pycache__",
-        ".*_cache",
-        ".hypothesis",
-        ".bench*",
-    )
-)
+MADE_HERE = frozenset({".git", ".nox", ".venv", ".ci", ".hypothesis", "build", "dist", "vendor"})
+"""What a checkout gathers at its top; a package of these names further down is part of it."""
+COMPARED = ("vendor", "dist", "dotslash")
 RELEASE_DEADLINE_S = 7_200.0
 DIFFERENCE_S = 600.0
 SHOWN = 10
@@ -65,7 +53,7 @@ FIRST = Conditions(
 )
 SECOND = Conditions(
     name="second",
-    folder="another/place/with a longer-path/b",
+    folder="another/place/with_a/longer-path/b",
     umask=0o077,
     jobs=1,
     environment={
@@ -99,19 +87,29 @@ def commands(targets: Iterable[str], jobs: int) -> list[list[str]]:
     """Give the steps of a release; packages that need all targets are left out of a part."""
     part = [word for target in targets for word in ("--target", target)]
     steps = [["vendor", "--jobs", str(jobs), *part], ["archives", *part], ["wheels", *part]]
-    return [*steps, *([] if part else [["npm"]]), ["checksums"]]
+    return [*steps, *([] if part else [["npm"], ["dotslash"]]), ["checksums"]]
 
 
-def compare_trees(first: Path, second: Path, folders: Iterable[str] = ("vendor", "dist")) -> list[str]:
-    """Name the files, below these folders of both, that only one has or whose bytes or run bits differ."""
-    ours, theirs = (dict(_files(root, folders)) for root in (first, second))
+def copy_checkout(checkout: Path, to: Path) -> None:
+    """Copy a checkout as it would come from the repository, without what was made in it."""
+    caches = shutil.ignore_patterns("__pycache__", ".*_cache", ".bench*")
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        return caches(folder, names) | (MADE_HERE.intersection(names) if Path(folder) == checkout else set())
+
+    shutil.copytree(checkout, to, ignore=left_out, symlinks=True)
+
+
+def compare_trees(first: Path, second: Path) -> list[str]:
+    """Name the files that only one of two releases has, or whose bytes or run bits differ."""
+    ours, theirs = (dict(_files(root)) for root in (first, second))
     return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
 
 
 def _build(conditions: Conditions, scratch: Path, targets: tuple[str, ...]) -> Path:
     root = scratch / conditions.folder
     home = root.with_name(f"home-{conditions.name}")
-    shutil.copytree(ROOT, root, ignore=LEFT_OUT, symlinks=True)
+    copy_checkout(ROOT, root)
     _share_sources(home / "cache")
     environment = {
         "PATH": os.environ["PATH"],
@@ -160,8 +158,8 @@ def _judge(first: Path, second: Path) -> str:
             f"{len(different)} files differ between the two builds:\n"
             + "\n".join(f"  {name}" for name in different)
         )
-    count = len(dict(_files(first, ("vendor", "dist"))))
-    return f"all {count} files of vendor/ and dist/ are identical in both builds"
+    count = len(dict(_files(first)))
+    return f"all {count} files of {', '.join(COMPARED)} are identical in both builds"
 
 
 def _dist_rows(root: Path, different: set[str]) -> Iterator[tuple[str, int, str]]:
@@ -170,8 +168,8 @@ def _dist_rows(root: Path, different: set[str]) -> Iterator[tuple[str, int, str]
         yield path.name, digests(path)[0], "different" if name in different else "identical"
 
 
-def _files(root: Path, folders: Iterable[str]) -> Iterator[tuple[str, tuple[bool, str]]]:
-    for folder in folders:
+def _files(root: Path) -> Iterator[tuple[str, tuple[bool, str]]]:
+    for folder in COMPARED:
         for path in sorted((root / folder).rglob("*")):
             if path.is_file():
                 run_bit = bool(path.stat().st_mode & 0o100)

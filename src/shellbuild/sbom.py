@@ -1,4 +1,4 @@
-"""`dist/codex-shell-tool-mcp-<version>.cdx.json`: what every shipped program is made of, as a CycloneDX 1.6 document.
+"""`dist/<product>-<version>.cdx.json`: what every program of a release is made of, as a CycloneDX 1.6 document.
 
 Each program of each target is a component with its digests, licence, upstream version and pedigree (commit and patches);
 what is linked into it are components that it depends on. No time and no random number is in it.
@@ -28,10 +28,10 @@ from shellbuild.manifest import Manifest, VendoredFile, load_manifest, verify
 from shellbuild.platforms import Platform
 from shellbuild.project import DIST, SHELLS, VENDOR, load_project
 from shellbuild.recipe import Recipe
-from shellbuild.release_plan import PACKAGE
+from shellbuild.release_plan import PACKAGE, Plan, default_tag, plan_release, sbom_name
 from shellbuild.tarball import EPOCH
 from shellbuild.toolchain import zig_identity
-from shellbuild.version import project_version, repository
+from shellbuild.version import repository
 
 BUILT = datetime.fromtimestamp(EPOCH, UTC)
 """What all our archives say instead of the time."""
@@ -40,33 +40,38 @@ _NAMESPACE = uuid.UUID("8a4a4c8e-7f0c-5d0e-9d39-5d5b4a1f3c11")
 """Of our serial numbers, which are made of the content."""
 
 
-def write_sbom(*, vendor: Path = VENDOR, dist: Path = DIST) -> Path:
-    """Write the document for a vendor tree that is as its manifest says; give its path."""
+def write_sbom(*, tag: str | None = None, vendor: Path = VENDOR, dist: Path = DIST) -> Path:
+    """Write the document of a tag's release, by default this checkout's, from a verified vendor tree; give its path."""
+    plan = plan_release(tag or default_tag())
     manifest = load_manifest(vendor)
     verify(vendor, manifest.targets)
     dist.mkdir(parents=True, exist_ok=True)
-    path = dist / f"{PACKAGE}-{project_version().semver}.cdx.json"
-    path.write_text(sbom_text(manifest), encoding="utf-8")
+    path = dist / sbom_name(plan.product.name, plan.version)
+    path.write_text(sbom_text(manifest, plan), encoding="utf-8")
     path.chmod(0o644)
     return path
 
 
-def sbom_text(manifest: Manifest) -> str:
-    """Render the document."""
-    bom = Bom(serial_number=uuid.uuid5(_NAMESPACE, manifest.text()))
+def sbom_text(manifest: Manifest, plan: Plan) -> str:
+    """Render the document: of every program, or, of a shell's own release, of that shell's alone."""
+    bom = Bom(serial_number=uuid.uuid5(_NAMESPACE, f"{plan.tag}\n{manifest.text()}"))
     bom.metadata.timestamp = BUILT
     product = Component(
-        name=PACKAGE,
-        version=manifest.version,
+        name=plan.product.name,
+        version=plan.version.semver,
         type=ComponentType.APPLICATION,
-        bom_ref=PACKAGE,
-        licenses=[LicenseExpression(load_project().native.license)],
+        bom_ref=plan.product.name,
+        licenses=[LicenseExpression(_license(plan))],
     )
     bom.metadata.component = product
     libraries = _libraries()
     for library in libraries.values():
         bom.components.add(library)
-    programs = [(file, _program(file)) for file in manifest.files if file.role == "program"]
+    programs = [
+        (file, _program(file, plan))
+        for file in manifest.files
+        if file.role == "program" and (plan.product.packaged or file.component in plan.product.shells)
+    ]
     for file, component in programs:
         bom.components.add(component)
         platform = load_project().platforms[file.target]
@@ -84,7 +89,14 @@ def linked_names(component: str, platform: Platform) -> list[str]:
     return [*names, "musl"] if platform.os == "linux" else names
 
 
-def _program(file: VendoredFile) -> Component:
+def _license(plan: Plan) -> str:
+    project = load_project()
+    if plan.product.packaged:
+        return project.native.license
+    return " AND ".join(project.recipes[name].license for name in plan.product.shells)
+
+
+def _program(file: VendoredFile, plan: Plan) -> Component:
     project = load_project()
     recipe = project.recipes.get(file.component)
     facts = {"target": file.target, "path": file.path, "toolchain": file.toolchain, "blake3": file.blake3}
@@ -99,16 +111,16 @@ def _program(file: VendoredFile) -> Component:
         licenses=[LicenseExpression((recipe or project.native).license)],
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file.sha256)],
         external_references=_links([recipe.homepage] if recipe else []),
-        pedigree=_pedigree(file, recipe) if recipe else None,
+        pedigree=_pedigree(file, recipe, plan) if recipe else None,
         properties=[Property(name=f"{PACKAGE}:{name}", value=value) for name, value in sorted(facts.items())],
     )
 
 
-def _pedigree(file: VendoredFile, recipe: Recipe) -> Pedigree:
+def _pedigree(file: VendoredFile, recipe: Recipe, plan: Plan) -> Pedigree:
     upstream = Component(
         name=recipe.name, version=file.upstream_version, licenses=[LicenseExpression(recipe.license)]
     )
-    base = f"https://github.com/{repository()}/blob/v{project_version().semver}/patches"
+    base = f"https://github.com/{repository()}/blob/{plan.tag}/patches"
     patches = [
         Patch(type=PatchClassification.UNOFFICIAL, diff=Diff(url=XsUri(f"{base}/{name}")))
         for name in recipe.releases[file.upstream_version].patches

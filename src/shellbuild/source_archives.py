@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from shellbuild.budgets import check_budgets
 from shellbuild.builder import BuildRequest, build, make_request
 from shellbuild.console import step
 from shellbuild.errors import ReleaseError
@@ -96,6 +97,7 @@ def write_source_archives(*, tag: str | None = None, vendor: Path = VENDOR, dist
         with step(f"source of {shell}"):
             name = f"codex-{shell}-{plan.version.semver}-source"
             made.append(write_tarball(dist / f"{name}.tar.gz", source_members(shell, manifest, name)))
+    check_budgets(made)
     return made
 
 

@@ -9,6 +9,7 @@ import importlib.metadata
 import os
 import shutil
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from shellbuild.cache import appearing_folder, cache_root, entry_lock
@@ -130,6 +131,7 @@ class Toolchain:
     path: Path
 
 
+@cache
 def zig_identity() -> str:
     """Name the compiler; part of every build's key."""
     return f"ziglang {importlib.metadata.version('ziglang')}"
@@ -146,12 +148,16 @@ def zig_toolchain(platform: Platform, build_platform: Platform) -> Toolchain:
     """Give `zig cc` for a platform; `build_platform` is the machine we run on."""
     zig = zig_program()
     folder = _folder(f"{zig} {_ZIG_SCRIPT} {HOST_TOOLS}")
-    cc = _script(folder, f"cc-{platform.target}", zig, f"cc -target {platform.zig_target}")
+    # Zig compiles a libc for each set of flags, with UBSan where there is no -O; and zsh's makefile links without CFLAGS.
+    flags = (*COMMON_CFLAGS, *platform.cflags)
+    cc = _script(
+        folder, f"cc-{platform.target}", zig, " ".join(("cc", "-target", platform.zig_target, *flags))
+    )
     # As static as all else, because the build machine need not have the C library that we link with; and with the same
-    # flags, because zig compiles a libc for each set of them. It also compiles, where the linker's own would go wrong.
+    # flags. It also compiles, where the linker's own would go wrong.
     own = (*COMMON_CFLAGS, *build_platform.cflags, *build_platform.ldflags)
-    flags = (flag for flag in own if not flag.startswith("-Wl,"))
-    native = " ".join(("cc", "-target", build_platform.zig_target, *flags))
+    build = (flag for flag in own if not flag.startswith("-Wl,"))
+    native = " ".join(("cc", "-target", build_platform.zig_target, *build))
     return Toolchain(
         identity=zig_identity(),
         cc=cc,
@@ -159,7 +165,7 @@ def zig_toolchain(platform: Platform, build_platform: Platform) -> Toolchain:
         ar=str(_script(folder, "ar", zig, "ar")),
         ranlib=str(_script(folder, "ranlib", zig, "ranlib")),
         ld=str(_script(folder, "ld", zig, "ld.lld")),
-        cflags=(*COMMON_CFLAGS, *platform.cflags, *_own_headers(platform)),
+        cflags=(*flags, *_own_headers(platform)),
         ldflags=platform.ldflags,
         configure_host=platform.configure_host,
         path=_tool_folder(folder),
@@ -203,6 +209,7 @@ def build_environment(toolchain: Toolchain, *, home: Path) -> dict[str, str]:
     }
 
 
+@cache
 def zig_program() -> Path:
     """Find the zig binary of the `ziglang` package; raise ToolchainError when it isn't installed."""
     try:

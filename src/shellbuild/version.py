@@ -72,6 +72,10 @@ def project_version(root: Path = ROOT) -> ReleaseVersion:
     return as_release(Version(_document(root)["project"]["version"]))
 
 
+UNPUBLISHED = "_unpublished/"
+"""Begins the repository of a project that has none yet; an owner that can't exist."""
+
+
 def repository(root: Path = ROOT) -> str:
     """Give `owner/name` of the repository that holds the releases."""
     return str(_document(root)["tool"]["shellbuild"]["repository"])

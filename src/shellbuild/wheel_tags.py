@@ -12,6 +12,9 @@ import lief
 from shellbuild.errors import PackageError
 from shellbuild.platforms import Platform
 
+# It writes to stderr what it could not read, which is for its callers to judge.
+lief.logging.disable()
+
 _ELF = {lief.ELF.ARCH.X86_64: "x86_64", lief.ELF.ARCH.AARCH64: "aarch64"}
 _MACHO = {lief.MachO.Header.CPU_TYPE.X86_64: "x86_64", lief.MachO.Header.CPU_TYPE.ARM64: "arm64"}
 _ANY_LINUX = ("manylinux", "musllinux")

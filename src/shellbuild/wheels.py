@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from shellbuild.budgets import check_budgets
 from shellbuild.console import step
 from shellbuild.errors import PackageError
 from shellbuild.manifest import NAME
@@ -44,6 +45,7 @@ def build_wheels(*, vendor: Path = VENDOR, dist: Path = DIST, targets: Iterable[
         made.append(_build("wheel", wheel_name(project_version(), None), dist))
         made.append(_build("sdist", sdist_name(project_version()), dist))
     capture([sys.executable, "-m", "twine", "check", "--strict", *made])
+    check_budgets(made)
     return made
 
 

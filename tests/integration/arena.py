@@ -32,6 +32,11 @@ class Shell:
     def deadline_s(self) -> float:
         return 240.0 if self.runner else 30.0
 
+    @property
+    def emulated(self) -> bool:
+        """Whether it is for another processor than the commands that it runs, which are this machine's."""
+        return any(Path(word).name.startswith("qemu-") for word in self.runner)
+
     def __str__(self) -> str:
         return self.name
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,16 @@ def test_nothing_is_permitted_that_a_job_does_not_ask_for(path):
 def test_all_of_ci_is_done_in_three_quarters_of_an_hour():
     """The jobs run side by side."""
     assert max(map(int, values(ROOT / ".github" / "workflows" / "ci.yml", "timeout-minutes"))) <= 45
+
+
+def test_ci_checks_style_units_packages_and_the_whole_build_of_a_foreign_target():
+    commands = values(ROOT / ".github" / "workflows" / "ci.yml", "run")
+    named = [word for command in commands for word in command.removeprefix(CALL).partition(" -- ")[0].split()]
+    assert {"lint", "types", "unit", "packaging", "vendor"} <= set(named)
+    [build] = [command for command in commands if " vendor " in f"{command} "]
+    table = tomllib.loads((ROOT / "recipes" / "platforms.toml").read_text(encoding="utf-8"))["platform"]
+    runners = {row["target"]: row["runner"] for row in table}
+    assert runners[build.rpartition(" -- --target ")[2]] != "ubuntu-24.04"
 
 
 def test_no_file_names_the_host_of_a_package_registry():

@@ -9,7 +9,7 @@ from shellbuild.manifest import Manifest, VendoredFile, digests, load_manifest
 from shellbuild.project import BUILD, DIST, SHELLS, VENDOR, load_project
 from shellbuild.release_plan import CHECKSUMS, PACKAGE, REPORT, archive_name, wheel_name
 from shellbuild.report.changes import Changes, compare
-from shellbuild.report.figures import BuildTime, Suite, build_times, conformance, own_test_runs
+from shellbuild.report.figures import BuildTime, RunFigures, Suite, build_times, conformance, own_test_runs
 from shellbuild.templates import render
 from shellbuild.version import project_version
 
@@ -35,7 +35,7 @@ def write_report(
             {"name": "vendor tree", "text": size_text(sum(file.size for file in manifest.files))},
             {"name": "downloads", "text": len(downloads)},
             {"name": "upstream scripts the same", "text": _score(suites)},
-            {"name": "tests passed", "text": sum(run.passed for run in runs) if runs else "not run"},
+            {"name": "tests passed", "text": _passed(runs)},
         ],
         targets=[_target(manifest, target, dist, times) for target in manifest.targets],
         largest_program=max((file.size for file in manifest.files if file.role == "program"), default=0),
@@ -65,6 +65,13 @@ def _score(suites: Sequence[Suite]) -> str:
     if not suites:
         return "not run"
     return f"{sum(suite.same for suite in suites)}/{sum(suite.scripts for suite in suites)}"
+
+
+def _passed(runs: Sequence[RunFigures]) -> str:
+    if not runs:
+        return "not run"
+    failed = sum(run.failed for run in runs)
+    return f"{sum(run.passed for run in runs)}{f', {failed} failed' if failed else ''}"
 
 
 def _target(manifest: Manifest, target: str, dist: Path, times: Iterable[BuildTime]) -> dict[str, Any]:

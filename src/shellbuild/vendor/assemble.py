@@ -1,6 +1,6 @@
 """From build results to a vendor tree that is exactly what its manifest says.
 
-1. Build what the cache lacks. 2. Inspect every program. 3. Replace each target's folder whole. 4. Write the manifest,
+1. Build what the cache lacks. 2. Inspect every program. 3. Replace each target's folder whole, where anything differs. 4. Write the manifest,
 which keeps what it knew of other targets as long as that is still true. 5. Verify the tree against it.
 """
 
@@ -57,7 +57,10 @@ def assemble(targets: Iterable[str] = (), *, jobs: int, root: Path = VENDOR) -> 
 
 
 def lay_out(root: Path, target: str, items: Iterable[Item]) -> list[VendoredFile]:
-    """Replace the folder of a target by these files and give their entries."""
+    """Replace the folder of a target by these files, unless it is just them already, and give their entries."""
+    entries = [item.describe(item.source) for item in items]
+    if _is_laid_out(root, target, entries):
+        return entries
     entries = []
     with appearing_folder(root / target) as staging:
         for item in items:
@@ -65,6 +68,14 @@ def lay_out(root: Path, target: str, items: Iterable[Item]) -> list[VendoredFile
             put_item(item, placed, staging)
             entries.append(item.describe(placed))
     return entries
+
+
+def _is_laid_out(root: Path, target: str, entries: list[VendoredFile]) -> bool:
+    try:
+        present = verify(root, [target]).of(target)
+    except VendorError:
+        return False
+    return sorted(present, key=lambda file: file.path) == sorted(entries, key=lambda file: file.path)
 
 
 def kept_files(root: Path, replaced: Iterable[str], version: str) -> tuple[VendoredFile, ...]:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from integration.escalation.world import ByName, Waiting
+from integration.escalation.world import ByName, HeldTime, Waiting
 from shelltool.escalation import Call, Run
 
 COMPILE_S = 300
@@ -78,7 +78,11 @@ def test_escalated_commands_and_their_children_are_ended_too(kept):
 
 def test_a_call_that_times_out_gives_what_was_written_and_leaves_nothing(kept):
     begun = time.monotonic()
-    done = kept.run(f"echo before; {DOUBLE_FORK} {STUBBORN} sleep 1000; echo after", timeout_s=0.3)
+    done = kept.run(
+        f"echo before; {DOUBLE_FORK} {STUBBORN} sleep 1000; echo after",
+        held=HeldTime(b"before\n"),
+        timeout_s=0.1,
+    )
     assert (done.result.timed_out, done.result.exit_code, done.stdout) == (True, 124, b"before\n")
     assert time.monotonic() - begun < 5
     assert not kept.left()
@@ -86,13 +90,22 @@ def test_a_call_that_times_out_gives_what_was_written_and_leaves_nothing(kept):
 
 def test_a_call_that_times_out_in_an_escalated_command_leaves_nothing(kept):
     kept.put("prog", f"#!/bin/bash\necho inside; {STUBBORN} {DOUBLE_FORK} sleep 30\n")
-    done = kept.run("echo before; ./prog; echo after", policy=ByName(escalated=["prog"]), timeout_s=0.5)
+    done = kept.run(
+        "echo before; ./prog; echo after",
+        policy=ByName(escalated=["prog"]),
+        held=HeldTime(b"inside\n"),
+        timeout_s=0.1,
+    )
     assert (done.result.timed_out, done.stdout) == (True, b"before\ninside\n")
     assert not kept.left()
 
 
 def test_a_well_behaved_command_may_tidy_up_when_its_time_is_over(kept):
-    done = kept.run("trap 'echo tidied; exit' TERM; echo ready; while :; do sleep 0.01; done", timeout_s=0.3)
+    done = kept.run(
+        "trap 'echo tidied; exit' TERM; echo ready; while :; do sleep 0.01; done",
+        held=HeldTime(b"ready\n"),
+        timeout_s=0.1,
+    )
     assert done.stdout == b"ready\ntidied\n"
 
 
@@ -120,10 +133,13 @@ def test_the_time_of_a_decision_in_which_a_person_is_asked_does_not_count(world)
 
 
 def test_a_decision_that_takes_too_long_times_out(world):
+    held = HeldTime()
+
     async def decide(request):
+        held.begin()
         await asyncio.Event().wait()
 
-    done = world.run("id", policy=Waiting(decide), timeout_s=0.2)
+    done = world.run("id", policy=Waiting(decide), held=held, timeout_s=0.1)
     assert done.result.timed_out
     assert done.output == b""
 
@@ -160,15 +176,16 @@ def test_a_call_that_is_cancelled_before_it_began_leaves_nothing(kept):
 
 
 def test_a_pending_decision_is_cancelled_with_its_call(world):
-    cancelled = asyncio.Event()
+    cancelled, held = asyncio.Event(), HeldTime()
 
     async def decide(request):
+        held.begin()
         try:
             await asyncio.Event().wait()
         finally:
             cancelled.set()
 
-    done = world.run("id", policy=Waiting(decide), timeout_s=0.2)
+    done = world.run("id", policy=Waiting(decide), held=held, timeout_s=0.1)
     assert done.result.timed_out
     assert cancelled.is_set()
 

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from integration.escalation.world import ByName
+from integration.escalation.world import ByName, HeldTime
 from shelltool.escalation import Escalate, Run
 from shelltool.escalation.keeping import KeeperProgram
 
@@ -82,7 +82,12 @@ def test_row_12_an_escalated_command_has_the_callers_umask_and_limits(twinned):
 
 
 def test_row_13_a_call_that_times_out_in_an_escalated_command_keeps_its_output_and_leaves_nothing(twinned):
-    done = twinned.run("echo so far; sleep 30", policy=ByName(escalated=["sleep"]), timeout_s=0.5)
+    done = twinned.run(
+        "echo so far; sleep 30",
+        policy=ByName(escalated=["sleep"]),
+        held=HeldTime(b"so far\n"),
+        timeout_s=0.3,
+    )
     assert (done.result.timed_out, done.stdout) == (True, b"so far\n")
     assert not twinned.left()
 

@@ -8,11 +8,13 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from shelltool.escalation import (
+    Call,
     CommandResult,
     Decision,
     Deny,
@@ -62,6 +64,25 @@ class Waiting:
         return self._decide(request)
 
 
+class HeldTime:
+    """Holds back the time of a call until something has happened, so that a slow machine gets as far as a fast one."""
+
+    def __init__(self, until: bytes | None = None) -> None:
+        """`until`: what has to be written first; without it, `begin` has to be called."""
+        self._until = until
+        self._held = ExitStack()
+
+    def hold(self, call: Call) -> None:
+        self._held.enter_context(call.stopwatch.pause())
+
+    def begin(self) -> None:
+        self._held.close()
+
+    def written(self, output: bytes) -> None:
+        if self._until is not None and self._until in output:
+            self.begin()
+
+
 @dataclass
 class Finished:
     """A result and what was written, in order and by stream."""
@@ -108,11 +129,17 @@ class World:
     def mark(self) -> str:
         return f"{os.getpid()}-{self.root}"
 
-    def executor(self, policy: EscalationPolicy) -> ShellCommandExecutor:
-        """Make an executor whose every call has this policy."""
+    def executor(self, policy: EscalationPolicy, held: HeldTime | None = None) -> ShellCommandExecutor:
+        """Make an executor whose every call has this policy, and its time held if there is such a thing."""
+
+        def make(call: Call) -> EscalationPolicy:
+            if held:
+                held.hold(call)
+            return policy
+
         environment = {**self.own, MARK: self.mark}
         return ShellCommandExecutor(
-            wrapper=self.wrapper, policies=lambda _: policy, keeper=self.keeper, environment=environment
+            wrapper=self.wrapper, policies=make, keeper=self.keeper, environment=environment
         )
 
     def command(
@@ -133,18 +160,30 @@ class World:
             env=None if env is None else {MARK: self.mark, **env},
         )
 
-    async def call(self, policy: EscalationPolicy, command: ShellCommand) -> Finished:
+    async def call(
+        self, policy: EscalationPolicy, command: ShellCommand, held: HeldTime | None = None
+    ) -> Finished:
         chunks: list[OutputChunk] = []
-        executor = self.executor(policy)
+
+        def take(chunk: OutputChunk) -> None:
+            chunks.append(chunk)
+            if held:
+                held.written(b"".join(chunk.data for chunk in chunks))
+
         async with asyncio.timeout(DEADLINE_S):
-            result = await executor.run(command, on_output=chunks.append)
+            result = await self.executor(policy, held).run(command, on_output=take)
         return Finished(result, chunks)
 
     def run(
-        self, script: str, *args: str, policy: EscalationPolicy | None = None, **options: Any
+        self,
+        script: str,
+        *args: str,
+        policy: EscalationPolicy | None = None,
+        held: HeldTime | None = None,
+        **options: Any,
     ) -> Finished:
         """Run a script to its end."""
-        return asyncio.run(self.call(policy or ByName(), self.command(script, *args, **options)))
+        return asyncio.run(self.call(policy or ByName(), self.command(script, *args, **options), held))
 
     def put(self, name: str, text: str | bytes, mode: int = 0o755) -> Path:
         target = self.root / name

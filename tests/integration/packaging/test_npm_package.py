@@ -16,7 +16,7 @@ from shellbuild.errors import PackageError
 from shellbuild.manifest import load_manifest, make_manifest, save_manifest
 from shellbuild.npm import check_tarball, contents_of, pack_npm
 from shellbuild.project import host_target
-from shellbuild.version import project_version
+from shellbuild.version import project_version, repository
 
 STEP_S = 120
 NAME = "codex-shell-tool-mcp"
@@ -63,6 +63,7 @@ def test_it_is_named_for_its_version_and_asks_nothing_of_npm(tarball, project):
     package = json.loads(installed(project, "package.json").read_text(encoding="utf-8"))
     assert package["version"] == project_version().semver
     assert package["engines"] == {"node": ">=18"}
+    assert package["repository"]["url"] == f"git+https://github.com/{repository()}.git"
     assert not {"dependencies", "scripts", "optionalDependencies", "os", "cpu"} & package.keys()
 
 

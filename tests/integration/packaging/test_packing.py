@@ -1,10 +1,12 @@
 """What is not exactly what the manifest says is refused by name, by every package alike."""
 
 import json
+from functools import partial
 
 import pytest
 
 from integration.packaging.trees import PLATFORMS, make_tree
+from shellbuild import budgets
 from shellbuild.errors import PackageError, ShellBuildError, VendorError
 from shellbuild.npm import pack_npm
 from shellbuild.wheels import build_wheels
@@ -74,6 +76,18 @@ def test_a_target_without_a_shell_is_refused(tree, refusal):
 def test_a_tree_of_another_version_is_refused(tree, refusal):
     edit_manifest(tree, lambda d: d.update(version="9.9.9"))
     assert "it is of version 9.9.9" in refusal(PackageError)
+
+
+@pytest.mark.parametrize(
+    "pack", [pack_npm, partial(build_wheels, targets=[LINUX.target])], ids=["npm", "wheels"]
+)
+def test_a_package_that_weighs_more_than_it_may_is_refused(pack, whole_tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(budgets, "FILE", tmp_path / "budgets.toml")
+    budgets.FILE.write_text('[[budget]]\nfiles = "codex*"\nlargest = 1_000\n', encoding="utf-8")
+    with pytest.raises(
+        PackageError, match=r"codex.shell.tool.mcp-.*: [\d,]+ bytes, [\d,]+ more than codex\*"
+    ):
+        pack(vendor=whole_tree, dist=tmp_path / "dist")
 
 
 def test_programs_of_another_target_are_refused_by_wheels(tiny_programs, tmp_path):

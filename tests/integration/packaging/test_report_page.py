@@ -150,6 +150,7 @@ def test_it_tells_what_there_is(page, tmp_path):
     assert "zsh: 3 data files" in text
     assert f"bash {PLATFORMS[1].target}" in text
     assert "61 s" in text
+    assert "8, 2 failed" in text
     assert re.search(r"bash\.tar\.gz\s+5 KiB", text)
     assert "bash: version 5.2 is now 5.3" in text
     assert "zz<b>gone</b>" in text

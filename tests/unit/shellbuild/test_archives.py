@@ -2,8 +2,8 @@ import tarfile
 
 import pytest
 
-from shellbuild import archives
-from shellbuild.errors import VendorError
+from shellbuild import archives, budgets
+from shellbuild.errors import PackageError, VendorError
 from shellbuild.tarball import Member
 from shellbuild.version import project_version
 from unit.shellbuild.trees import ARM, LINUX, make_tree
@@ -60,3 +60,10 @@ def test_a_release_of_one_shell_packs_that_one_under_its_own_version(tree, tmp_p
         [LINUX], tag="codex-bash-v5.3.1-alpha.2", vendor=tree, dist=tmp_path / "dist"
     )
     assert [path.name for path in made] == [f"codex-bash-5.3.1-alpha.2-{LINUX}.tar.gz"]
+
+
+def test_an_archive_that_weighs_more_than_it_may_is_named(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(budgets, "FILE", tmp_path / "budgets.toml")
+    budgets.FILE.write_text('[[budget]]\nfiles = "codex-bash-*"\nlargest = 100\n', encoding="utf-8")
+    with pytest.raises(PackageError, match=rf"\ncodex-bash-{VERSION}-{LINUX}\.tar\.gz: \d+ bytes"):
+        archives.write_archives([LINUX], vendor=tree, dist=tmp_path / "dist")

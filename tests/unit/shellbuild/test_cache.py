@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from shellbuild.cache import appearing_folder, cache_root, entry_lock, remove_tree
+from shellbuild.errors import UsageError
 
 
 def test_the_environment_names_the_cache(tmp_path, monkeypatch):
@@ -60,3 +61,10 @@ def test_a_tree_with_write_protected_folders_is_removed(tmp_path):
     remove_tree(tmp_path / "a")
     assert not (tmp_path / "a").exists()
     remove_tree(tmp_path / "a")
+
+
+def test_a_cache_folder_that_no_makefile_survives_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHELLBUILD_CACHE", str(tmp_path / "a b"))
+    with pytest.raises(UsageError, match="white space"):
+        cache_root()
+    assert not (tmp_path / "a b").exists()

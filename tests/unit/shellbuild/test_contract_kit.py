@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from shellbuild import contract_kit
-from shellbuild.contract_kit import VARIABLES, pack_kit, unpack_kit
-from shellbuild.errors import UsageError, VendorError
-from shellbuild.project import host_target
+from shellbuild.contract_kit import VARIABLES, emulation, pack_kit, unpack_kit
+from shellbuild.errors import ToolchainError, UsageError, VendorError
+from shellbuild.project import host_target, load_project
 
 
 @pytest.fixture
@@ -56,3 +56,33 @@ def test_a_kit_that_lacks_a_shell_is_refused(builds, tmp_path):
                 target.addfile(member, source.extractfile(member) if member.isfile() else None)
     with pytest.raises(VendorError, match="lacks zsh/unpatched/zsh"):
         unpack_kit(tmp_path / "less.tar")
+
+
+def other(system):
+    mine = load_project().platforms[host_target()]
+    rows = load_project().platforms.values()
+    return next(row for row in rows if row.os == system and row != mine and row.arch != mine.arch)
+
+
+def test_shells_of_this_machine_are_started_by_its_kernel(monkeypatch, tmp_path):
+    monkeypatch.delenv("CONTRACT_RUNNER", raising=False)
+    assert emulation(tmp_path / f"{host_target()}.tar") == {}
+
+
+@pytest.mark.skipif(not host_target().endswith("linux-musl"), reason="qemu-user is for Linux")
+def test_shells_for_another_processor_are_started_by_qemu(monkeypatch, tmp_path):
+    foreign = other("linux")
+    emulator = tmp_path / f"qemu-{foreign.arch}-static"
+    emulator.write_text("", encoding="utf-8")
+    emulator.chmod(0o755)
+    monkeypatch.delenv("CONTRACT_RUNNER", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert emulation(tmp_path / f"{foreign.target}.tar") == {"CONTRACT_RUNNER": str(emulator)}
+    monkeypatch.setenv("CONTRACT_RUNNER", "mine")
+    assert emulation(tmp_path / f"{foreign.target}.tar") == {}
+    monkeypatch.delenv("CONTRACT_RUNNER")
+    emulator.unlink()
+    with pytest.raises(ToolchainError, match="apt-get install qemu-user-static"):
+        emulation(tmp_path / f"{foreign.target}.tar")
+    with pytest.raises(UsageError, match="nor does qemu"):
+        emulation(tmp_path / f"{other('macos').target}.tar")

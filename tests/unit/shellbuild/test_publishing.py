@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from shellbuild import publishing
+from shellbuild.checksums import write_checksums
 from shellbuild.errors import ReleaseError, StepError
 from shellbuild.publishing import publish_github, publish_npm
 from shellbuild.release_plan import default_tag, plan_release
@@ -18,6 +20,13 @@ sys.exit({status})
 """
 
 
+@pytest.fixture(autouse=True)
+def published(monkeypatch):
+    """As in a project that has its repository."""
+    monkeypatch.setattr(publishing, "repository", lambda: "owner/name")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "owner/name")
+
+
 @pytest.fixture
 def dist(tmp_path):
     folder = tmp_path / "dist"
@@ -25,6 +34,7 @@ def dist(tmp_path):
     for names in plan_release(TAG).files().values():
         for name in names:
             (folder / name).write_text(name, encoding="utf-8")
+    write_checksums(folder)
     return folder
 
 
@@ -89,9 +99,36 @@ def test_nothing_leaves_when_a_file_is_missing(dist, clients, publish):
 
 
 @pytest.mark.parametrize("publish", [publish_npm, publish_github])
+def test_nothing_leaves_when_dist_is_not_what_its_sums_say(dist, clients, publish):
+    wheel = plan_release(TAG).files()["wheels"][0]
+    (dist / wheel).write_text("something else", encoding="utf-8")
+    (dist / "stray").write_text("not planned", encoding="utf-8")
+    with pytest.raises(ReleaseError, match=rf"stray: is not listed\n{wheel}: has another sha256"):
+        publish(TAG, dry_run=False, dist=dist)
+    assert clients() == []
+
+
+@pytest.mark.parametrize("publish", [publish_npm, publish_github])
 def test_nothing_leaves_under_the_tag_of_another_version(dist, clients, publish):
     with pytest.raises(ReleaseError, match=r"v99\.0\.0"):
         publish("v99.0.0", dry_run=False, dist=dist)
+    assert clients() == []
+
+
+@pytest.mark.parametrize("publish", [publish_npm, publish_github])
+def test_nothing_leaves_a_project_that_has_no_repository_yet(dist, clients, publish, monkeypatch):
+    monkeypatch.setattr(publishing, "repository", lambda: "_unpublished/name")
+    with pytest.raises(ReleaseError, match="set `repository` under"):
+        publish(TAG, dry_run=False, dist=dist)
+    assert clients() == []
+    publish(TAG, dry_run=True, dist=dist)
+
+
+@pytest.mark.parametrize("publish", [publish_npm, publish_github])
+def test_nothing_leaves_another_repository_than_the_packages_name(dist, clients, publish, monkeypatch):
+    monkeypatch.setenv("GITHUB_REPOSITORY", "a-fork/name")
+    with pytest.raises(ReleaseError, match="this is a-fork/name, but the packages name owner/name"):
+        publish(TAG, dry_run=False, dist=dist)
     assert clients() == []
 
 
@@ -99,6 +136,7 @@ def test_a_shells_own_release_has_no_npm_package(dist, clients):
     for names in plan_release("codex-bash-v2.0.0").files().values():
         for name in names:
             (dist / name).write_text(name, encoding="utf-8")
+    write_checksums(dist)
     with pytest.raises(ReleaseError, match="no npm package"):
         publish_npm("codex-bash-v2.0.0", dry_run=False, dist=dist)
     publish_github("codex-bash-v2.0.0", dry_run=False, dist=dist)

@@ -39,6 +39,7 @@ def test_a_shell_is_released_on_its_own(shell):
         "archives": [f"codex-{shell}-5.3.0-{target}.tar.gz" for target in TARGETS],
         "sources": [f"codex-{shell}-5.3.0-source.tar.gz"],
         "functions": ["codex-zsh-functions-5.3.0.tar.gz"] if shell == "zsh" else [],
+        "sbom": [f"codex-{shell}-5.3.0.cdx.json"],
         "checksums": ["SHA256SUMS"],
     }
 

@@ -4,24 +4,25 @@ import pytest
 
 from shellbuild import reproduce
 from shellbuild.errors import ReproduceError
-from shellbuild.reproduce import FIRST, SECOND, commands, compare_trees
+from shellbuild.reproduce import FIRST, SECOND, commands, compare_trees, copy_checkout
 
 
 @pytest.fixture
 def pair(tmp_path):
     for name in ("first", "second"):
-        for folder in ("vendor", "dist"):
+        for folder in ("vendor", "dist", "dotslash"):
             (tmp_path / name / folder).mkdir(parents=True)
         (tmp_path / name / "vendor/program").write_bytes(b"\x7fELF")
         (tmp_path / name / "vendor/program").chmod(0o755)
         (tmp_path / name / "dist/archive.tar.gz").write_bytes(b"same")
+        (tmp_path / name / "dotslash/bash").write_bytes(b"{}")
     return tmp_path / "first", tmp_path / "second"
 
 
 def test_equal_trees_have_no_differences(pair):
     (pair[1] / "dist/archive.tar.gz").chmod(0o600)  # the umask shows in modes, and only there
     assert compare_trees(*pair) == []
-    assert reproduce._judge(*pair) == "all 2 files of vendor/ and dist/ are identical in both builds"
+    assert reproduce._judge(*pair) == "all 3 files of vendor, dist, dotslash are identical in both builds"
 
 
 @pytest.mark.parametrize(
@@ -31,8 +32,9 @@ def test_equal_trees_have_no_differences(pair):
         (lambda root: (root / "vendor/program").chmod(0o644), "vendor/program"),
         (lambda root: (root / "dist/more").write_bytes(b""), "dist/more"),
         (lambda root: (root / "dist/archive.tar.gz").unlink(), "dist/archive.tar.gz"),
+        (lambda root: (root / "dotslash/bash").write_bytes(b"{ }"), "dotslash/bash"),
     ],
-    ids=["another byte", "a lost run bit", "one file more", "one file less"],
+    ids=["another byte", "a lost run bit", "one file more", "one file less", "another manifest"],
 )
 def test_each_kind_of_difference_is_named(pair, change, name, monkeypatch):
     change(pair[1])
@@ -56,6 +58,17 @@ def test_a_difference_is_shown_by_diffoscope_where_it_is_installed(pair, tmp_pat
     assert f"offset 3 of {pair[1]}/vendor/program" in capsys.readouterr().err
 
 
+def test_the_copies_are_what_the_repository_holds(tmp_path):
+    checkout = tmp_path / "checkout"
+    for name in ("src/vendor/code.py", "vendor/made", "build/made", ".git/made", "src/__pycache__/made"):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text("", encoding="utf-8")
+    copy_checkout(checkout, tmp_path / "copy")
+    found = [path.relative_to(tmp_path / "copy").as_posix() for path in (tmp_path / "copy").rglob("*.*")]
+    assert found == ["src/vendor/code.py"]
+    assert not list((tmp_path / "copy").rglob("made"))
+
+
 def test_the_two_builds_have_no_condition_in_common():
     assert FIRST.umask != SECOND.umask
     assert FIRST.jobs != SECOND.jobs
@@ -67,6 +80,6 @@ def test_the_two_builds_have_no_condition_in_common():
 def test_a_part_leaves_out_what_needs_all_targets():
     whole = [command[0] for command in commands((), 2)]
     part = commands(("aarch64-apple-darwin",), 1)
-    assert whole == ["vendor", "archives", "wheels", "npm", "checksums"]
+    assert whole == ["vendor", "archives", "wheels", "npm", "dotslash", "checksums"]
     assert "npm" not in [command[0] for command in part]
     assert part[0] == ["vendor", "--jobs", "1", "--target", "aarch64-apple-darwin"]

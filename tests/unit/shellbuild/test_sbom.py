@@ -5,10 +5,12 @@ import pytest
 
 from shellbuild.manifest import load_manifest, make_manifest
 from shellbuild.project import load_project
+from shellbuild.release_plan import default_tag, plan_release
 from shellbuild.sbom import sbom_text, write_sbom
 from unit.shellbuild.trees import ARM, LINUX, make_tree
 
 COMMIT = "c" * 40
+PLAN = plan_release(default_tag())
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def manifest(tmp_path):
 
 @pytest.fixture
 def document(manifest):
-    return json.loads(sbom_text(manifest))
+    return json.loads(sbom_text(manifest, PLAN))
 
 
 def components(document) -> dict[str, Any]:
@@ -50,7 +52,7 @@ def test_what_is_linked_in_is_a_dependency(document):
 
 
 def test_the_document_depends_on_the_manifest_alone(manifest):
-    assert sbom_text(manifest) == sbom_text(manifest)
+    assert sbom_text(manifest, PLAN) == sbom_text(manifest, PLAN)
 
 
 def test_the_document_is_valid_cyclonedx(document):
@@ -63,5 +65,18 @@ def test_the_document_is_valid_cyclonedx(document):
 def test_it_is_written_for_a_tree_that_is_what_its_manifest_says(tmp_path):
     tree = make_tree(tmp_path / "vendor", LINUX)
     path = write_sbom(vendor=tree, dist=tmp_path / "dist")
-    assert path.name.endswith(".cdx.json")
+    assert [path.name] == PLAN.files()["sbom"]
     assert json.loads(path.read_text(encoding="utf-8"))["specVersion"] == "1.6"
+
+
+def test_a_shells_own_release_has_a_document_of_that_shell_alone(tmp_path):
+    plan = plan_release("codex-bash-v2.3.4")
+    path = write_sbom(tag=plan.tag, vendor=make_tree(tmp_path / "vendor", LINUX, ARM), dist=tmp_path / "dist")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    product = document["metadata"]["component"]
+    assert [path.name] == plan.files()["sbom"] == ["codex-bash-2.3.4.cdx.json"]
+    assert (product["name"], product["version"]) == ("codex-bash", "2.3.4")
+    assert product["licenses"] == [{"expression": "GPL-3.0-or-later"}]
+    assert {one["name"] for one in components(document).values() if one["type"] == "application"} == {"bash"}
+    bash = components(document)[f"{LINUX}/bash/static/bash"]
+    assert "/blob/codex-bash-v2.3.4/patches/" in bash["pedigree"]["patches"][0]["diff"]["url"]

@@ -45,6 +45,16 @@ def test_two_virtual_environments_share_one_library_so_that_libc_is_compiled_onc
     assert Path(library, "libc", "stdio.h").read_text(encoding="utf-8") == "// a header\n"
 
 
+def test_a_link_that_names_no_flags_uses_those_of_all_else_so_that_libc_is_compiled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = toolchain_of(fake_zig(tmp_path / "one"), monkeypatch)
+
+    own = {*toolchain.COMMON_CFLAGS, *load_project().platforms[host_target()].cflags}
+    assert "-Os" in own
+    assert own <= set(said_by(made.cc).split())
+
+
 def test_the_compiler_of_build_programs_uses_the_flags_of_all_else_so_that_libc_is_compiled_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +90,18 @@ def test_laying_out_a_target_again_leaves_nothing_of_before(zsh, tmp_path):
     root = make_tree(tmp_path / "vendor", LINUX)
     lay_out(root, LINUX, shell_items(make_request("zsh", target=LINUX), zsh))
     assert not (root / LINUX / "bash").exists()
+
+
+def test_laying_out_the_same_files_again_touches_none_of_them_but_what_was_spoilt(zsh, tmp_path):
+    root, items = tmp_path / "vendor", shell_items(make_request("zsh", target=LINUX), zsh)
+    save_manifest(make_manifest("0.1.0", lay_out(root, LINUX, items)), root)
+    before = (root / LINUX).stat().st_ino
+    assert lay_out(root, LINUX, items) == [item.describe(item.source) for item in items]
+    assert (root / LINUX).stat().st_ino == before
+    for spoil in (lambda shell: shell.write_bytes(b"?"), lambda shell: shell.chmod(0o644), Path.unlink):
+        spoil(root / LINUX / "zsh/static/zsh")
+        lay_out(root, LINUX, items)
+        assert verify(root).targets == (LINUX,)
 
 
 def test_entries_of_other_targets_are_kept_while_they_are_true(tmp_path):
