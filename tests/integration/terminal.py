@@ -15,6 +15,8 @@ import pexpect
 from integration.arena import Arena
 
 PROMPT = "ready> "
+PRESSES = 30
+"""Of a key that something may have missed, a second apart."""
 INTERACTIVE = {"bash": ("--noprofile", "--rcfile", "@home@/rc", "-i"), "zsh": ("-i",)}
 QUIET = {
     "bash": "PS1='{prompt}'; set +o history\n",
@@ -38,6 +40,14 @@ class Terminal:
 
     def keys(self, text: str) -> None:
         self.child.send(text.encode())
+
+    def keys_until_prompt(self, text: str) -> None:
+        """Press keys again and again, as a person would, until the prompt is back."""
+        for _ in range(PRESSES):
+            self.keys(text)
+            if self.child.expect([PROMPT.encode(), pexpect.TIMEOUT], timeout=1) == 0:
+                return
+        self.wait_for(PROMPT)
 
     def line(self, command: str) -> str:
         """Have the shell run a line to its end, and give what it showed."""

@@ -155,13 +155,17 @@ ONE_LEVEL = (
 @pytest.mark.valgrind
 @each((*COMMANDS, *RUNNERS, *EXPANSIONS, *EVENTS, *ONE_LEVEL))
 def test_this_way_of_running_commands_reaches_the_wrapper(arena: Arena, row: Case) -> None:
+    expected = set(map(arena.call, row.expected))
+    missing = [path for path, *_ in expected if path.startswith(b"/usr/bin/") and not os.path.exists(path)]
+    if missing:
+        pytest.skip(f"this system has no {os.fsdecode(missing[0])}")
     arena.put("lib", "gamma sourced\n")
     arena.put("empty", "")
     result = arena.run(row.script)
     if b"failed to load module" in result.stderr:
         pytest.skip("this build of zsh lacks the module")
     # Bash runs a DEBUG trap and expands a trace prompt as often as it likes.
-    assert set(map(_without_random_names, arena.calls())) == set(map(arena.call, row.expected)), result
+    assert set(map(_without_random_names, arena.calls())) == expected, result
     assert b"EXEC_WRAPPER" not in result.stderr
 
 
