@@ -242,14 +242,10 @@ class _RunningCall:
             os.close(nothing_fd)
 
     def _environment(self) -> dict[str, str]:
-        executor, given = self._executor, self._command.env
-        if given is None or given is executor.environment:
-            variables = executor.exact_environment
-        else:
-            variables = _exact_variables(given)
-        wrapper = _exact(str(executor.wrapper))
+        given = self._executor.environment if self._command.env is None else self._command.env
+        wrapper = _exact(str(self._executor.wrapper))
         ours = dict.fromkeys(WRAPPER_VARIABLES, wrapper) | {SOCKET_VARIABLE: str(SOCKET_NUMBER)}
-        return {**variables, **ours}
+        return _exact_variables(given) | ours
 
     def _decided(self, number: int, decision: Decision) -> None:
         if self._server:
@@ -333,4 +329,6 @@ def _exact(text: str) -> str:
 
 
 def _exact_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    if all(map(str.isascii, variables)) and all(map(str.isascii, variables.values())):
+        return dict(variables)  # as nearly always, and every call waits for it
     return {_exact(name): _exact(value) for name, value in variables.items()}
