@@ -8,11 +8,11 @@ import resource
 from collections.abc import Mapping
 from functools import lru_cache
 
+from shelltool.descriptor_limit import original_limits
 from shelltool.errors import ProtocolError
 from shelltool.escalation.environment import EnvironmentReset
 from shelltool.escalation.judging import Question
 from shelltool.escalation.keeping import Inherited, Spawn, Strings
-from shelltool.escalation.limits import original_limits
 from shelltool.escalation.messages import DescriptorsMessage, SignalMessage, parse_followup
 
 LIMITS = {

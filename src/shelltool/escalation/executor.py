@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shelltool.descriptor_limit import original_limits
 from shelltool.errors import LaunchError, LeftoverError
 from shelltool.escalation.deciding import Decisions, OutputChunk, OutputRelay
 from shelltool.escalation.environment import EnvironmentReset
 from shelltool.escalation.judging import Judge
 from shelltool.escalation.keeping import Event, Inherited, Keeper, KeeperProgram, Spawn, Strings
-from shelltool.escalation.limits import original_limits
 from shelltool.escalation.native import default_keeper
 from shelltool.escalation.policy import Call, Decision, EscalationPolicyFactory, Judged
 from shelltool.escalation.program import CouldWrite, Reach, unconfined_could_write

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from shelltool.descriptor_limit import original_limits
 from shelltool.errors import ProgramMissingError
-from shelltool.escalation.limits import original_limits
 from shelltool.shells import find_program
 
 PROGRAM_NAME = "codex-process-supervisor"
