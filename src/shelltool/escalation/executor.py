@@ -31,7 +31,7 @@ from shelltool.escalation.spare import SpareKeeper
 from shelltool.escalation.stopwatch import Stopwatch
 
 CALLS_MAX = 512
-"""At once; the next ones wait for a thread."""
+"""At once; the next ones wait."""
 
 SOCKET_NUMBER = 172
 """What the wrappers' socket is called in the shell: out of the way of what scripts and shells use."""
@@ -113,12 +113,14 @@ class ShellCommandExecutor:
         self.environment: Mapping[str, str] = os.environ.copy() if environment is None else environment
         self.exact_environment = _exact_variables(self.environment)
         self.threads = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="escalation")
+        self._slots = asyncio.Semaphore(CALLS_MAX)
         self.spare = SpareKeeper(self.keeper) if in_reserve else None
         original_limits()
 
     async def run(self, command: ShellCommand, *, on_output: Callable[[OutputChunk], None]) -> CommandResult:
         """Run to the end, the deadline or the cancellation, and leave nothing running."""
-        return await _RunningCall(self, command, on_output).run()
+        async with self._slots:
+            return await _RunningCall(self, command, on_output).run()
 
     def close(self) -> None:
         """Let go of what is kept for later calls."""
@@ -143,16 +145,15 @@ class _RunningCall:
         self._output.connect(resume=self._wake, give_up=self._end)
         self._server: CallServer | None = None
         self._keeper: Keeper | None = None
-        self._to_end = False
 
     async def run(self) -> CommandResult:
         """See `ShellCommandExecutor.run`."""
         decisions = Decisions(self._judge, self._decided)
         loop = asyncio.get_running_loop()
         work: asyncio.Future[_Served] = loop.create_future()
-        self._executor.threads.submit(self._work, decisions, _Report(loop, work))
         expired = asyncio.ensure_future(self._stopwatch.expired())
         waited: set[asyncio.Future[Any]] = {work, expired}
+        self._begin(decisions, _Report(loop, work))
         try:
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             timed_out = not work.done()
@@ -166,23 +167,57 @@ class _RunningCall:
             raise self._output.failure
         return self._result(work.result(), timed_out=timed_out)
 
-    def _work(self, decisions: Decisions, report: "_Report") -> None:
-        """Have the call served, and tell when none of its processes is left; on a thread."""
-        spare = self._executor.spare
+    def _begin(self, decisions: Decisions, report: "_Report") -> None:
+        """Start the shell, which need not wait for a thread to wake up; all else is done on one."""
+        spare, threads = self._executor.spare, self._executor.threads
         try:
             keeper = spare.take() if spare else Keeper(self._executor.keeper)
         except BaseException as error:  # noqa: BLE001 - raised again by who waits for the report
             report.failed(error)
             return
         try:
-            served = self._serve(decisions, keeper)
+            self._server = self._start(keeper, decisions)
         except BaseException as error:  # noqa: BLE001 - as above
-            keeper.finish()
-            report.failed(error)
+            threads.submit(self._abandon, keeper, report, error)
+        else:
+            self._keeper = keeper
+            threads.submit(self._work, self._server, keeper, report)
+
+    def _start(self, keeper: Keeper, decisions: Decisions) -> CallServer:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with theirs:
+            try:
+                self._launch(keeper, theirs.fileno())
+                return CallServer(
+                    keeper=keeper,
+                    session=ours,
+                    judge=self._judge,
+                    asker=decisions,
+                    reset=self._reset,
+                    output=self._output,
+                )
+            except BaseException:
+                ours.close()
+                raise
+
+    def _work(self, server: CallServer, keeper: Keeper, report: "_Report") -> None:
+        """Serve the call, and tell when none of its processes is left; on a thread."""
+        try:
+            if self._executor.spare:
+                self._executor.spare.refill()  # while the shell starts
+            served = server.serve(), server.main_exit
+        except BaseException as error:  # noqa: BLE001 - as in _begin
+            self._abandon(keeper, report, error)
         else:
             self._told(served, keeper, report)
 
-    def _told(self, served: "_Served", keeper: Keeper, report: "_Report") -> None:
+    @staticmethod
+    def _abandon(keeper: Keeper, report: "_Report", error: BaseException) -> None:
+        keeper.finish()
+        report.failed(error)
+
+    @staticmethod
+    def _told(served: "_Served", keeper: Keeper, report: "_Report") -> None:
         """Tell, and wait for the keeper's own end; before that only where it has not said that all is ended."""
         if served[0] is Ending.CLEAN:
             report.served(served)
@@ -190,29 +225,6 @@ class _RunningCall:
         else:
             keeper.finish()
             report.served(served)
-
-    def _serve(self, decisions: Decisions, keeper: Keeper) -> "_Served":
-        """Start, serve, and wait until nothing is left."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            with theirs:
-                self._launch(keeper, theirs.fileno())
-            server = CallServer(
-                keeper=keeper,
-                session=ours,
-                judge=self._judge,
-                asker=decisions,
-                reset=self._reset,
-                output=self._output,
-            )
-            self._server, self._keeper = server, keeper
-            if self._to_end:
-                keeper.end()
-            if self._executor.spare:
-                self._executor.spare.refill()  # while the shell starts
-            return server.serve(), server.main_exit
-        finally:
-            ours.close()
 
     def _launch(self, keeper: Keeper, session_fd: int) -> None:
         argv = [*self._command.sandbox.prefix, *self._command.argv]
@@ -256,7 +268,6 @@ class _RunningCall:
             self._server.wake()
 
     def _end(self) -> None:
-        self._to_end = True
         if self._keeper:
             self._keeper.end()
 
