@@ -79,6 +79,8 @@ def test_a_wrapper_that_can_not_be_run_makes_commands_fail(
 ) -> None:
     (arena.bin / "recorder").symlink_to(arena.programs / "recorder")
     result = arena.run('alpha; echo "status $?"', wrapper=None, env={variable: bad[kind]})
+    assert re.fullmatch(rb"status 12[67]\n", result.stdout)
+    arena.expect_own_machine()
     assert result.stdout == f"status {BAD[kind]}\n".encode()
     assert re.search(rf"\b{variable}\b".encode(), result.stderr)
     # A message has an end, also where a path has none; a shell may write bytes that are no text in its own way.
@@ -121,6 +123,8 @@ def test_it_fails_so_wherever_the_command_stands(arena: Arena, row: Case) -> Non
     arena.put("plain", "alpha\n")
     arena.put("script", "#!/bin/sh\n@bin@/alpha\n")
     result = arena.run(f'{row.script}; echo "status $?"', wrapper=None, env={"EXEC_WRAPPER": MISSING})
+    assert re.fullmatch(rb"status 12[67]\n", result.stdout)
+    arena.expect_own_machine()
     assert result.stdout == b"status 127\n"
     # Once: not for each folder of PATH.
     assert result.stderr.count(f"EXEC_WRAPPER: {MISSING}".encode()) == 1
@@ -138,7 +142,9 @@ def test_a_substitution_and_a_coprocess_run_nothing_either(arena: Arena) -> None
 
 def test_a_failed_exec_ends_a_script_as_a_command_that_is_not_found_does(arena: Arena) -> None:
     result = arena.run("exec alpha; echo not reached", wrapper=None, env={"EXEC_WRAPPER": MISSING})
-    assert (result.status, result.stdout) == (127, b"")
+    assert result.stdout == b""
+    arena.expect_own_machine()
+    assert result.status == 127
 
 
 MIDWAY = (
@@ -157,6 +163,8 @@ def test_a_wrapper_that_is_lost_midway_ends_all_running(arena: Arena, row: Case)
         f'alpha before; {row.script}; alpha after; echo "status $?"; EXEC_WRAPPER= alpha; echo "status $?"'
     )
     result = arena.run(script, wrapper=None, env={"EXEC_WRAPPER": arena.work / "wrapper"}, cwd=arena.root)
+    assert re.fullmatch(rb"alpha\0before\0(status 12[67]\n){2}", result.stdout)
+    arena.expect_own_machine()
     status = f"status {row.expected[0]}\n".encode()
     assert result.stdout == b"alpha\0before\0" + status * 2
     assert result.stderr.count(os.fsencode(arena.work / "wrapper")) == 2
@@ -166,6 +174,7 @@ def test_a_wrapper_may_be_a_script(arena: Arena) -> None:
     arena.put("wrapper", '#!/bin/sh\necho "path $1 argv0 $2"\npath=$1; shift 2; exec "$path" "$@"\n')
     result = arena.run("alpha one", wrapper=None, env={"EXEC_WRAPPER": arena.work / "wrapper"})
     alpha = os.fsencode(arena.bin / "alpha")
+    arena.expect_own_machine()
     assert result.stdout == b"path " + alpha + b" argv0 alpha\n" + alpha + b"\0one\0"
 
 

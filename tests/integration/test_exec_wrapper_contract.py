@@ -84,23 +84,11 @@ def test_a_relative_wrapper_is_resolved_once_at_start_up(arena: Arena, relative:
     assert [record.argv[1] for record in arena.records()] == [b"1", b"2", b"3"]
 
 
-def expect_own_machine(arena: Arena) -> None:
-    """End here where the commands are for another processor than the shell: what follows is about its message.
-
-    A program of another machine than the shell's is refused as such (ENOEXEC, 126), unless the wrapper is of that
-    machine too; and of a wrapper that is not there, nobody can tell.
-    """
-    if arena.shell.emulated:
-        pytest.skip(
-            "nothing ran; but emulated, the shell takes the commands for another machine's and says that"
-        )
-
-
 def test_a_bare_wrapper_name_is_not_looked_up_along_the_path(arena: Arena) -> None:
     (arena.bin / "recorder").symlink_to(arena.programs / "recorder")
     result = arena.run('alpha; echo "status $?"', env={"EXEC_WRAPPER": "recorder"})
     assert b"alpha\0" not in result.stdout
-    expect_own_machine(arena)
+    arena.expect_own_machine()
     assert result.stdout == b"status 127\n"
     assert b"recorder" in result.stderr
 
@@ -113,7 +101,7 @@ def test_a_relative_wrapper_in_a_folder_that_is_gone_runs_nothing(arena: Arena) 
     )
     result = arena.run(script, wrapper=None)
     assert result.stdout in {b"status 126\n", b"status 127\n"}
-    expect_own_machine(arena)
+    arena.expect_own_machine()
     assert b"EXEC_WRAPPER" in result.stderr
 
 

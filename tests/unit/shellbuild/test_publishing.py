@@ -118,6 +118,7 @@ def test_nothing_leaves_under_the_tag_of_another_version(dist, clients, publish)
 @pytest.mark.parametrize("publish", [publish_npm, publish_github])
 def test_nothing_leaves_a_project_that_has_no_repository_yet(dist, clients, publish, monkeypatch):
     monkeypatch.setattr(publishing, "repository", lambda: "_unpublished/name")
+    monkeypatch.delenv("GITHUB_REPOSITORY")
     with pytest.raises(ReleaseError, match="set `repository` under"):
         publish(TAG, dry_run=False, dist=dist)
     assert clients() == []
