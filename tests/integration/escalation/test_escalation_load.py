@@ -34,6 +34,19 @@ def test_two_hundred_calls_at_once_all_give_their_own_result(world):
     assert asyncio.run(run()) == [(number % 100, b"%d %d" % (number, number)) for number in range(200)]
 
 
+def test_calls_beyond_what_runs_at_once_wait_for_their_turn(world, monkeypatch):
+    monkeypatch.setattr("shelltool.escalation.executor.CALLS_MAX", 1)
+    chunks: list[OutputChunk] = []
+
+    async def run():
+        executor = world.executor(ByName())
+        command = world.command("echo begin; /bin/true; echo end")
+        await asyncio.gather(*(executor.run(command, on_output=chunks.append) for _ in range(20)))
+
+    asyncio.run(run())
+    assert b"".join(chunk.data for chunk in chunks) == b"begin\nend\n" * 20
+
+
 LONG_SESSION = """
 import asyncio, json, os, sys
 from pathlib import Path
