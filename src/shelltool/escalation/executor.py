@@ -177,11 +177,11 @@ class _RunningCall:
             return
         try:
             self._server = self._start(keeper, decisions)
-        except BaseException as error:  # noqa: BLE001 - as above
-            threads.submit(self._abandon, keeper, report, error)
-        else:
             self._keeper = keeper
             threads.submit(self._work, self._server, keeper, report)
+        except BaseException as error:  # noqa: BLE001 - as above
+            # Not on a thread: there may be none to be had, and a shell that nobody serves must not go on.
+            self._abandon(keeper, report, error)
 
     def _start(self, keeper: Keeper, decisions: Decisions) -> CallServer:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -211,8 +211,9 @@ class _RunningCall:
         else:
             self._told(served, keeper, report)
 
-    @staticmethod
-    def _abandon(keeper: Keeper, report: "_Report", error: BaseException) -> None:
+    def _abandon(self, keeper: Keeper, report: "_Report", error: BaseException) -> None:
+        if self._server:
+            self._server.close()
         keeper.finish()
         report.failed(error)
 

@@ -127,10 +127,14 @@ class CallServer:
                 self._close_overdue()
             return self._ending
         finally:
-            for conversation in list(self._conversations.values()):
-                self._close(conversation)
-            for sock in (self._awake, self._wake, self._session):
-                sock.close()
+            self.close()
+
+    def close(self) -> None:
+        """Let go of everything: no wrapper is answered any more. `serve` ends with it."""
+        for conversation in list(self._conversations.values()):
+            self._close(conversation)
+        for sock in (self._awake, self._wake, self._session):
+            sock.close()
 
     def _watch(self, fd: int, handler: Callable[[], None]) -> None:
         self._handlers[fd] = handler

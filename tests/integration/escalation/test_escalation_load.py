@@ -46,6 +46,17 @@ def test_calls_beyond_what_runs_at_once_wait_for_their_turn(world, monkeypatch):
     assert (world.root / "log").read_text(encoding="utf-8") == "begin\nend\n" * 20
 
 
+def test_a_call_that_gets_no_thread_fails_and_leaves_nothing(world):
+    async def run():
+        executor = world.executor(ByName())
+        executor.threads.shutdown()
+        await executor.run(world.command("sleep 1000"), on_output=lambda _: None)
+
+    with pytest.raises(RuntimeError, match="cannot schedule new futures"):
+        asyncio.run(run())
+    assert not world.left()
+
+
 LONG_SESSION = """
 import asyncio, json, os, sys
 from pathlib import Path
