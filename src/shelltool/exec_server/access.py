@@ -17,6 +17,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from shelltool.errors import ServerError
+from shelltool.exec_server.transports.websocket import peer_name
 
 TOKEN_BYTES = 4096
 _LISTEN = re.compile(r"ws://(\[[0-9A-Fa-f:.%]+\]|[0-9.]+):([0-9]{1,5})/?")
@@ -120,10 +121,5 @@ class Gate:
 
 def _answer(connection: ServerConnection, status: HTTPStatus) -> Response:
     if status is not HTTPStatus.OK:
-        log.warning("connection refused", extra={"peer": _peer(connection), "status": int(status)})
+        log.warning("connection refused", extra={"peer": peer_name(connection), "status": int(status)})
     return connection.respond(status, "")
-
-
-def _peer(connection: ServerConnection) -> str:
-    address = connection.remote_address
-    return f"websocket {address[0]}:{address[1]}" if address else "websocket"

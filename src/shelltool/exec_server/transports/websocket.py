@@ -32,6 +32,12 @@ class Limits:
     """Between two pings, and how long one may stay unanswered while nothing moves."""
 
 
+def peer_name(connection: Connection) -> str:
+    """Say who is at the other end, for the log."""
+    address = connection.remote_address
+    return f"websocket {address[0]}:{address[1]}" if address else "websocket"
+
+
 class WebSocketChannel:
     """One connection, of a server or of a client."""
 
@@ -45,8 +51,7 @@ class WebSocketChannel:
     @property
     def name(self) -> str:
         """See `Channel`."""
-        address = self._connection.remote_address
-        return f"websocket {address[0]}:{address[1]}" if address else "websocket"
+        return peer_name(self._connection)
 
     async def receive(self) -> bytes | str | None:
         """See `Channel`."""
