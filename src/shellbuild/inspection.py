@@ -42,11 +42,17 @@ def check_programs(programs: Mapping[str, Path], platform: Platform) -> None:
         raise VendorError("these programs can't ship:\n" + "\n".join(problems))
 
 
+def parse_program(
+    data: bytes,
+) -> lief.ELF.Binary | lief.MachO.Binary | lief.PE.Binary | lief.COFF.Binary | None:
+    """Read a program; None for what is none. From memory: some of lief's parsers of files keep them open."""
+    return lief.parse(list(data)) if data else None
+
+
 def program_faults(path: Path, platform: Platform) -> list[str]:
     """Give what is wrong with one program."""
     data = path.read_bytes()
-    # From memory: some of lief's parsers of files keep them open.
-    binary = lief.parse(list(data)) if data else None
+    binary = parse_program(data)
     match binary, platform.os:
         case lief.ELF.Binary(), "linux":
             faults = list(_elf_faults(binary, platform))

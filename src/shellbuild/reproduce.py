@@ -3,7 +3,8 @@
 1. Two copies of the checkout at paths of different depth, each with an empty cache that holds nothing but the sources.
 2. In both, one after the other, every step of a release, with another umask, locale, time zone, user name, home, number
    of jobs and hash seed; the second starts later, so that the time differs as well.
-3. Every file of `vendor/`, `dist/` and `dotslash/` is compared, and what differs is shown with diffoscope where it is installed.
+3. Every file of `vendor/`, `dist/` and `dotslash/` is compared, and what differs is shown with diffoscope where it is
+   installed.
 """
 
 import contextlib

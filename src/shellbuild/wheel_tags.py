@@ -10,10 +10,8 @@ from pathlib import Path
 import lief
 
 from shellbuild.errors import PackageError
+from shellbuild.inspection import parse_program
 from shellbuild.platforms import Platform
-
-# It writes to stderr what it could not read, which is for its callers to judge.
-lief.logging.disable()
 
 _ELF = {lief.ELF.ARCH.X86_64: "x86_64", lief.ELF.ARCH.AARCH64: "aarch64"}
 _MACHO = {lief.MachO.Header.CPU_TYPE.X86_64: "x86_64", lief.MachO.Header.CPU_TYPE.ARM64: "arm64"}
@@ -23,7 +21,7 @@ _ANY_LINUX = ("manylinux", "musllinux")
 def check_tags(platform: Platform, programs: Iterable[Path]) -> None:
     """Raise PackageError when a program does not run everywhere that the platform's wheel tags say."""
     for program in programs:
-        binary = lief.parse(program)
+        binary = parse_program(program.read_bytes())
         if isinstance(binary, lief.ELF.Binary):
             _check_elf(platform, program, binary)
         elif isinstance(binary, lief.MachO.Binary):

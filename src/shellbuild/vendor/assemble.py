@@ -1,7 +1,8 @@
 """From build results to a vendor tree that is exactly what its manifest says.
 
-1. Build what the cache lacks. 2. Inspect every program. 3. Replace each target's folder whole, where anything differs. 4. Write the manifest,
-which keeps what it knew of other targets as long as that is still true. 5. Verify the tree against it.
+1. Build what the cache lacks. 2. Inspect every program. 3. Replace each target's folder whole, where anything differs.
+4. Write the manifest, which keeps what it knew of other targets as long as that is still true. 5. Verify the tree
+against it.
 """
 
 import json
@@ -57,16 +58,16 @@ def assemble(targets: Iterable[str] = (), *, jobs: int, root: Path = VENDOR) -> 
 
 
 def lay_out(root: Path, target: str, items: Iterable[Item]) -> list[VendoredFile]:
-    """Replace the folder of a target by these files, unless it is just them already, and give their entries."""
+    """Replace the folder of a target by these files, unless it is just them already, and give their entries.
+
+    The copies are compared with these when the whole tree is verified.
+    """
     entries = [item.describe(item.source) for item in items]
     if _is_laid_out(root, target, entries):
         return entries
-    entries = []
     with appearing_folder(root / target) as staging:
         for item in items:
-            placed = staging / Path(item.path).relative_to(target)
-            put_item(item, placed, staging)
-            entries.append(item.describe(placed))
+            put_item(item, staging / Path(item.path).relative_to(target), staging)
     return entries
 
 
