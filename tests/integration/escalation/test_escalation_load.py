@@ -91,10 +91,12 @@ class Policy:
 
 async def main():
     keeper = KeeperProgram(Path(given["wrapper"]), (given["keeper"],))
-    executor = ShellCommandExecutor(wrapper=Path(given["wrapper"]), policies=lambda _: Policy(), keeper=keeper)
     async def run(script):
+        executor = ShellCommandExecutor(wrapper=Path(given["wrapper"]), policies=lambda _: Policy(), keeper=keeper)
         command = ShellCommand(argv=(given["shell"], "-c", script), workdir=Path("/"))
-        return await executor.run(command, on_output=lambda chunk: None)
+        result = await executor.run(command, on_output=lambda chunk: None)
+        executor.threads.shutdown()  # a call's thread closes its last descriptor after it has told the result
+        return result
     await run("/bin/true")
     before = usage(os.getpid())["fds"]
     globals()["seen"] = 0
