@@ -7,7 +7,6 @@ be escalated safely runs inside the sandbox.
 import contextlib
 import os
 from functools import cached_property
-from pathlib import Path
 
 from shelltool.escalation.messages import ExecMessage
 from shelltool.escalation.policy import (
@@ -96,13 +95,13 @@ class _LiveRequest(ExecRequest):
         return self._question.message.workdir
 
     @property
-    def program(self) -> Path:
-        return Path(self._question.program)
+    def program(self) -> str:
+        return self._question.program
 
     @property
-    def resolved(self) -> Path | None:
+    def resolved(self) -> str | None:
         opened = self._question.opened
-        return Path(opened.resolved) if opened else None
+        return opened.resolved if opened else None
 
     def sandbox_could_write(self) -> bool:
         return self._question.planted

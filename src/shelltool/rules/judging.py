@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal, Protocol
 
 from shelltool.escalation import Decision, Deny, Escalate, ExecRequest, Run
@@ -28,7 +27,7 @@ REMEMBERED_VERDICTS = 16
 class Approval:
     """What a person is asked about."""
 
-    program: Path
+    program: str
     argv: tuple[str, ...]
     workdir: str
     place: Place
@@ -98,8 +97,7 @@ class RulesPolicy:
         return _granted(verdict) if answer.accepted else Deny(answer.reason or None)
 
     def _verdict_of(self, request: ExecRequest) -> Verdict:
-        real = str(request.resolved) if request.resolved else None
-        return self._verdict(request.argv, str(request.program), real)
+        return self._verdict(request.argv, request.program, request.resolved)
 
     def _judge(self, argv: tuple[str, ...], program: str, real: str | None) -> Verdict:
         verdict = self._rules.decide(argv, program=program, real_program=real)

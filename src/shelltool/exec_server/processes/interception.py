@@ -137,7 +137,7 @@ class Interception:
 def _question(process_id: str, approval: Approval) -> ApproveExec:
     return ApproveExec(
         process_id=process_id,
-        program=str(approval.program),
+        program=approval.program,
         argv=list(approval.argv),
         cwd=approval.workdir,
         place=approval.place,
