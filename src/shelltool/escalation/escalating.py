@@ -41,7 +41,7 @@ class Preparation:
 
     def spawn(self, *, descriptors: Mapping[int, int], inherited: Inherited, reply_fd: int) -> Spawn:
         """Describe the process to start."""
-        by_path = self._is_script and not self._question.planted
+        by_path = self._is_script and not self._question.is_planted()
         return Spawn(
             strings=self._strings,
             workdir_fd=self._question.workdir_fd,
@@ -51,7 +51,7 @@ class Preparation:
             # it gets the name that was typed; else it gets /dev/fd/N of the file that was judged.
             program_fd=None if by_path else self._opened.fd,
             script=self._is_script and not by_path,
-            trusted=not self._question.planted,
+            trusted=not self._question.is_planted(),
             reply_fd=reply_fd,
         )
 
