@@ -35,9 +35,7 @@ class Preparation:
         self._question = question
         self._opened = question.opened
         self._is_script = question.opened.is_script()
-        self._strings = Strings(
-            _script_name(question), question.message.argv, reset.apply(question.message.environment())
-        )
+        self._strings = Strings(_script_name(question), question.message.argv, reset.of(question.message))
 
     def spawn(self, *, descriptors: Mapping[int, int], inherited: Inherited, reply_fd: int) -> Spawn:
         """Describe the process to start."""
