@@ -95,6 +95,12 @@ def test_a_wrapper_that_asks_nobody_runs_nothing_outside_and_shows_in_what_was_j
     assert (result["stdout"], result["judged_count"]) == ("1\n", 0)
 
 
+def test_commands_get_no_locale_that_nobody_set(world):
+    for name in [name for name in world.environment if name.startswith(("LANG", "LC_"))]:
+        del world.environment[name]
+    assert "LC_" not in world.shell("/usr/bin/env")["stdout"]
+
+
 @pytest.mark.parametrize("word", ["--help", "--version"])
 def test_help_and_version_need_no_shell(world, word):
     world.environment["CODEX_BASH_PATH"] = "/no/such/bash"
