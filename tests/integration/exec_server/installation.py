@@ -1,25 +1,16 @@
-"""The runtime of this checkout as it would be installed, with its native programs compiled, for servers under test."""
+"""The runtime of this checkout as it would be installed, with its native programs beside it, for servers under test."""
 
 import os
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
+from shellbuild.builder import build_native, make_native_request
 from shelltool.exec_server.processes.supervising import PROGRAM_NAME, SupervisorProgram
 from shelltool.shells import this_host
 
 ROOT = Path(__file__).parents[3]
-CFLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-static")
-SOURCES = {
-    PROGRAM_NAME: "process_supervisor.c",
-    "codex-linux-sandbox": "linux_sandbox.c",
-    "codex-sandbox-files": "sandbox_files.c",
-}
-COMPILE_S = 120
+PROGRAMS = (PROGRAM_NAME, "codex-linux-sandbox", "codex-sandbox-files")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +43,10 @@ class Installation:
 
 def install(root: Path) -> Installation:
     """Put it together below an empty folder."""
-    gcc = shutil.which("gcc")
-    if gcc is None:
-        pytest.skip("gcc is not installed")
     vendor = root / "vendor" / this_host().target
     vendor.mkdir(parents=True)
     (root / "src").symlink_to(ROOT / "src")
-    for name, source in SOURCES.items():
-        command: list[str | Path] = [gcc, *CFLAGS, "-o", vendor / name, ROOT / "native" / source]
-        subprocess.run(command, check=True, timeout=COMPILE_S)
+    built = build_native(make_native_request())
+    for name in PROGRAMS:
+        (vendor / name).symlink_to(built / name)
     return Installation(root)
