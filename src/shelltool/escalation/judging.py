@@ -122,7 +122,9 @@ class Judge:
 
 
 def _may_escalate(question: Question, decision: Escalate) -> bool:
-    if question.opened is None or not question.message.argv or not question.open_workdir():
+    if question.opened is None or not question.opened.is_regular():
+        return False
+    if not question.message.argv or not question.open_workdir():
         return False
     return decision.even_if_writable or not question.is_planted()
 

@@ -42,7 +42,7 @@ class ExecRequest:
     """One exec, as the kernel would be asked for it. Bytes that are not UTF-8 are surrogate escapes.
 
     `program` is absolute where `workdir` is, with `.` and `..` taken out of it and links as they are. `resolved` is
-    the file that was opened, which is the one that an escalation executes; None where there is none to open.
+    what was opened, which an escalation executes if it is a file; None where there is nothing to open.
     """
 
     file: str

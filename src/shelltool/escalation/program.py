@@ -29,6 +29,10 @@ class OpenProgram:
         self.fd = fd
         self.resolved = resolved
 
+    def is_regular(self) -> bool:
+        """Tell whether it is a file that can be executed, and no folder or device."""
+        return stat.S_ISREG(os.fstat(self.fd).st_mode)
+
     def is_script(self) -> bool:
         """Tell whether the kernel would hand the file's name to an interpreter."""
         try:
@@ -63,7 +67,7 @@ def program_path(file: str, workdir: str) -> str:
 
 
 def open_program(path: str) -> OpenProgram | None:
-    """Open a regular file for execution; None where there is none, or the path is not absolute."""
+    """Open what is to be executed; None where there is nothing, or the path is not absolute."""
     if not path.startswith("/"):
         return None
     try:
@@ -71,12 +75,10 @@ def open_program(path: str) -> OpenProgram | None:
     except (OSError, ValueError):
         return None
     try:
-        if stat.S_ISREG(os.fstat(fd).st_mode):
-            return OpenProgram(fd, _path_of(fd, path))
+        return OpenProgram(fd, _path_of(fd, path))
     except OSError:
-        pass
-    os.close(fd)
-    return None
+        os.close(fd)
+        return None
 
 
 class Reach:

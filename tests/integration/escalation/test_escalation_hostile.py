@@ -169,6 +169,18 @@ print(answer(s))
     assert said == b"b''\n"
 
 
+@pytest.mark.parametrize("make", ["os.mkdir('x')", "os.mkfifo('x')"])
+def test_what_is_no_file_is_not_escalated(attack, world, make):
+    said = attack(
+        f"""
+{make}
+s = open_stream(); s.sendall(frame(request("{world.root}/x"))); print(answer(s))
+""",
+        policy=ByName(escalated=["x"], denied={"id": "no"}),
+    )
+    assert said == b"""b'{"action":"Run"}'\n"""
+
+
 def test_more_descriptors_than_the_limit_start_nothing(attack):
     said = attack("""
 s = open_stream(); s.sendall(frame(request("/bin/echo", "ran"))); answer(s)

@@ -1,6 +1,7 @@
 """Which file an exec means, and whether the sandboxed side could have put it there."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -28,14 +29,17 @@ def test_a_parent_reference_leaves_what_a_link_leads_to(tmp_path):
     assert program_path("link/../prog", str(tmp_path)) == f"{os.path.realpath(tmp_path)}/deep/prog"
 
 
-@pytest.mark.parametrize("make", ["nothing", "folder", "fifo"])
-def test_what_is_no_regular_file_is_not_opened(tmp_path, make):
+@pytest.mark.parametrize(("make", "is_regular"), [("touch", True), ("mkdir", False), ("mkfifo", False)])
+def test_what_is_opened_is_told_from_a_file_that_can_be_executed(tmp_path, make, is_regular):
     target = tmp_path / "target"
-    {"nothing": lambda: None, "folder": target.mkdir, "fifo": lambda: os.mkfifo(target)}[make]()
-    assert open_program(str(target)) is None
+    {"touch": Path.touch, "mkdir": Path.mkdir, "mkfifo": os.mkfifo}[make](target)
+    opened = open_program(str(target))
+    assert opened
+    assert opened.is_regular() is is_regular
+    opened.close()
 
 
-@pytest.mark.parametrize("path", ["relative", "/with\0nul", "/" + "x" * 5000])
+@pytest.mark.parametrize("path", ["/no/such/file", "relative", "/with\0nul", "/" + "x" * 5000])
 def test_what_is_no_path_is_not_opened(path):
     assert open_program(path) is None
 
