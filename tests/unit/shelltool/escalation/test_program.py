@@ -29,10 +29,12 @@ def test_a_parent_reference_leaves_what_a_link_leads_to(tmp_path):
     assert program_path("link/../prog", str(tmp_path)) == f"{os.path.realpath(tmp_path)}/deep/prog"
 
 
-@pytest.mark.parametrize(("make", "is_regular"), [("touch", True), ("mkdir", False), ("mkfifo", False)])
+@pytest.mark.parametrize(
+    ("make", "is_regular"), [(Path.touch, True), (Path.mkdir, False), (os.mkfifo, False)]
+)
 def test_what_is_opened_is_told_from_a_file_that_can_be_executed(tmp_path, make, is_regular):
     target = tmp_path / "target"
-    {"touch": Path.touch, "mkdir": Path.mkdir, "mkfifo": os.mkfifo}[make](target)
+    make(target)
     opened = open_program(str(target))
     assert opened
     assert opened.is_regular() is is_regular
