@@ -1,7 +1,8 @@
 """What an intercepted exec costs, beside the published program of the same kind, in one run on one machine.
 
-500 execs in one call of the tool, less what the same loop takes in the same shell without a wrapper; each with a command
-that runs in place and with one that a rule escalates. And what the Python wrapper costs, beside a Python that does
+500 execs in one call of the tool, less what the same loop takes in the same shell without a wrapper, each less a loop of
+none, for what a call itself takes is measured in `shell_call.py`; with a command that runs in place and with one that a
+rule escalates. And what the Python wrapper costs, beside a Python that does
 nothing. `python benchmarks/exec_overhead.py [--rounds N]` prints the figures and puts them into `build/bench.json` under
 the key `exec_overhead`.
 """
@@ -91,13 +92,15 @@ def overheads(
     servers: Mapping[str, Server], shells: Mapping[str, Path], command: str, rounds: int
 ) -> list[dict[str, float]]:
     """Give the milliseconds that an exec costs more, both one after the other, round after round."""
-    script = loop(command, EXECS)
+    script, nothing = loop(command, EXECS), loop(command, 0)
     bare: dict[str, list[float]] = {name: [] for name in servers}
     taken = []
     for _ in range(rounds + 1):
         for name, shell in shells.items():
-            bare[name].append(bare_ms(shell, script))
-        taken.append({name: called_ms(server, script) for name, server in servers.items()})
+            bare[name].append(bare_ms(shell, script) - bare_ms(shell, nothing))
+        taken.append(
+            {name: called_ms(server, script) - called_ms(server, nothing) for name, server in servers.items()}
+        )
     less = {name: statistics.median(times) for name, times in bare.items()}
     pairs = [{name: (took - less[name]) / EXECS for name, took in pair.items()} for pair in taken[1:]]
     if any(overhead <= 0 for pair in pairs for overhead in pair.values()):
