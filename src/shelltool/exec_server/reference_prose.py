@@ -41,7 +41,7 @@ compressed, and TCP_NODELAY is set.
 | one message that comes in | {_LIMITS.message_bytes} bytes | `--max-message` |
 | time between two pings, and for the answer while nothing moves | {_LIMITS.ping_s:.0f} s | `--ping-interval` |
 | connections | {CONNECTIONS_MAX} | |
-| requests of one connection at a time | {connection.REQUESTS_AT_ONCE}; more are refused | |
+| requests of one connection at a time | {connection.REQUESTS_AT_ONCE}; more are refused | `--max-requests` |
 | bytes that wait for a slow client before its processes wait | {FULL_BYTES} | |
 
 Requests look like `{{"id":1,"method":"…","params":{{}}}}` (`id` is a string or a 64-bit integer; no `jsonrpc` member is

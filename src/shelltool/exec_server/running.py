@@ -43,6 +43,7 @@ class Options(BaseModel):
     retained: int = Field(ge=0)
     frame: int = Field(ge=1024)
     message: int = Field(ge=1024)
+    requests: int = Field(ge=1)
     ping_s: float = Field(gt=0)
     exit_on_stdin_close: bool = False
     shell_escalation: bool = False
@@ -68,6 +69,7 @@ class Options(BaseModel):
             limits=Limits(
                 frame_bytes=self.frame, message_bytes=max(self.frame, self.message), ping_s=self.ping_s
             ),
+            requests_at_once=self.requests,
             session_ttl_s=self.ttl_s,
             retention_s=self.retention_s,
             retained_bytes=self.retained,

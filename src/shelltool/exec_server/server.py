@@ -11,7 +11,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from shelltool.errors import ServerError
 from shelltool.exec_server.access import Address, Gate, check_exposure
 from shelltool.exec_server.channel import Channel
-from shelltool.exec_server.connection import Connection
+from shelltool.exec_server.connection import REQUESTS_AT_ONCE, Connection
 from shelltool.exec_server.files.helper_pool import Helpers
 from shelltool.exec_server.files.workers import FileWorkers
 from shelltool.exec_server.local_environment import LocalMachine
@@ -41,6 +41,7 @@ class ServerSettings:
     """What can be chosen. The defaults are the reference server's."""
 
     limits: Limits = field(default_factory=Limits)
+    requests_at_once: int = REQUESTS_AT_ONCE
     session_ttl_s: float = 80.0
     retention_s: float = 80.0
     retained_bytes: int = 1 << 20
@@ -91,7 +92,8 @@ class ExecServer:
         self._connections += 1
         log.info("connection opened", extra={"peer": channel.name, "connections": self._connections})
         try:
-            await Connection(channel, self.sessions, self._machine).run()
+            requests = self.settings.requests_at_once
+            await Connection(channel, self.sessions, self._machine, requests_at_once=requests).run()
         finally:
             self._connections -= 1
             log.info("connection closed", extra={"peer": channel.name, "connections": self._connections})

@@ -109,6 +109,18 @@ async def test_an_unknown_method_is_told_and_unknown_members_are_ignored(serving
         assert await wire.call("process/list", later=1) == {"processes": []}
 
 
+async def test_no_more_requests_are_taken_at_once_than_the_limit_says(serving):
+    async with serving(requests_at_once=2) as server, server.session() as wire:
+        await wire.start("p", "cat", pipeStdin=True)
+        first = await wire.ask("process/read", processId="p", waitMs=60_000)
+        assert await wire.call("environment/status") == {"status": "ready"}
+        second = await wire.ask("process/read", processId="p", waitMs=60_000)
+        refused = await wire.refused("environment/status")
+        assert (refused.code, refused.message) == (-32600, "more than 2 requests at once")
+        assert not first.done()
+        assert not second.done()
+
+
 @pytest.mark.parametrize(
     "message",
     [{"method": "exit"}, {"id": 77, "result": {}}, {"id": 77, "error": {"code": 1, "message": "x"}}],

@@ -175,14 +175,6 @@ async def test_a_client_that_never_reads_holds_up_no_other(serving_once):
         await dead.close()
 
 
-async def test_more_requests_at_once_than_a_server_takes_are_refused(serving):
-    async with serving() as server, server.session() as wire:
-        await wire.start("p", "sleep", "60")
-        reads = [await wire.ask("process/read", processId="p", waitMs=60_000) for _ in range(1100)]
-        refused = await asyncio.wait_for(reads[-1], PATIENCE_S)
-        assert refused["error"]["message"] == "more than 1024 requests at once"
-
-
 async def test_half_a_handshake_holds_up_nobody(serving_shared):
     async with serving_shared() as server:
         host, port = server.url.removeprefix("ws://").split(":")

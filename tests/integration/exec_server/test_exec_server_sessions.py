@@ -4,11 +4,13 @@ import asyncio
 import base64
 import os
 import signal
+from typing import Any
 
 import pytest
 
 from integration.exec_server.serving import in_memory, over_stdio, over_websocket
 from integration.exec_server.wire import Wire, encoded
+from shelltool.exec_server.transports.memory import MemoryChannel
 from shelltool.exec_server.transports.websocket import WebSocketChannel, connect_websocket
 
 RETURNING = {"memory": in_memory, "websocket": over_websocket}
@@ -144,6 +146,46 @@ async def test_a_session_can_be_taken_over(returning):
             await asyncio.wait_for(first.ended.wait(), PATIENCE_S)
             await second.call("process/write", processId="p", chunk=encoded(b"x"), writeId="1")
             await second.wait_for("p", "process/output")
+
+
+class Lingering(MemoryChannel):
+    """A channel that takes its time to close, as a closing handshake does; what is on its way still arrives."""
+
+    def __init__(self, *queues: Any) -> None:
+        super().__init__(*queues)
+        self.may_close = asyncio.Event()
+
+    async def close(self) -> None:
+        await self.may_close.wait()
+        await super().close()
+
+
+async def test_what_still_comes_over_a_connection_whose_session_was_taken_over_is_not_done(installation):
+    async with in_memory(installation) as server:
+        assert server.server is not None
+        ours, theirs = Lingering.pair()
+        serving = asyncio.create_task(server.server.serve_channel(theirs))
+        first = Wire(ours)
+        await first.open()
+        await first.start("p", "cat", pipeStdin=True)
+        async with server.connection() as second:
+            opened = await second.ask(
+                "initialize", clientName="t", resumeSessionId=first.session, takeOver=True
+            )
+            async with asyncio.timeout(PATIENCE_S):
+                while server.server.sessions._sessions[first.session].connection is not None:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+                await first.ask("process/write", processId="p", chunk=encoded(b"late\n"), writeId="1")
+                while not theirs._incoming.empty():  # noqa: ASYNC110 - as above, nobody tells
+                    await asyncio.sleep(0)
+                theirs.may_close.set()
+                assert "result" in await opened
+            await second.send({"method": "initialized"})
+            await second.call("process/closeStdin", processId="p")
+            assert await second.ended_process("p") == (b"", 0)
+        ours.may_close.set()
+        await first.close()
+        await asyncio.wait_for(serving, PATIENCE_S)
 
 
 async def test_file_handles_end_with_their_connection(returning, tmp_path):
