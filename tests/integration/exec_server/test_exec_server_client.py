@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from websockets.asyncio.server import serve
 
 from integration.exec_server.serving import TRANSPORTS, in_memory, over_stdio, over_websocket
 from shelltool.exec_server.client import ExecServerClient, RemoteEnvironment, TransportError
@@ -30,6 +31,7 @@ from shelltool.exec_server.processes.messages import (
 )
 from shelltool.exec_server.processes.process import Settings
 from shelltool.exec_server.processes.service import LocalProcesses
+from shelltool.exec_server.transports import websocket
 
 PATIENCE_S = 30.0
 
@@ -198,6 +200,34 @@ async def test_writes_survive_a_cut_and_are_written_once(returning):
         await here.processes.close_stdin(CloseStdin(process_id="p"))
         expected = b"".join(b"%d\n" % number for number in range(60))
         assert output_of(await followed(here, "p")) == expected
+
+
+async def test_a_write_that_is_larger_than_a_frame_arrives(returning):
+    size = 20 << 20
+    async with returning() as server, ExecServerClient(server.connector) as client:
+        here = RemoteEnvironment(client)
+        await here.processes.start(process("p", "wc", "-c", pipe_stdin=True))
+        writing = here.processes.write(WriteProcess(process_id="p", chunk=bytes(size)))
+        assert (await asyncio.wait_for(writing, PATIENCE_S)).status == "accepted"
+        await here.processes.close_stdin(CloseStdin(process_id="p"))
+        assert output_of(await followed(here, "p")) == b"%d\n" % size
+
+
+async def test_a_server_that_says_too_much_is_not_listened_to(monkeypatch):
+    monkeypatch.setattr(websocket, "ANSWER_BYTES", 10_000)
+
+    async def talk(connection):
+        await connection.send("x" * 10_000)
+        await connection.send("x" * 10_001)
+        await connection.wait_closed()
+
+    async with serve(talk, "127.0.0.1", 0, compression=None) as server:
+        host, port = next(iter(server.sockets)).getsockname()
+        channel = await websocket.connect_websocket(f"ws://{host}:{port}")
+        async with asyncio.timeout(PATIENCE_S):
+            assert await channel.receive() == b"x" * 10_000
+            assert await channel.receive() is None
+        await channel.close()
 
 
 async def test_a_read_survives_a_cut(returning):

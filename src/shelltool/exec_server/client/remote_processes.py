@@ -20,8 +20,8 @@ EVENTS: dict[str, type[Numbered]] = {
     "process/exited": m.ProcessExited,
     "process/closed": m.ProcessClosed,
 }
-EVENT_S = 1.0
-"""How long a gap in the events may last before the server is asked what is in it."""
+REMEMBERED_S = 80.0
+"""How long an ended process can still be followed, as with a server."""
 
 
 class RemoteProcesses:
@@ -125,7 +125,7 @@ class RemoteProcesses:
         replica = self._replicas.get(event.process_id)
         if replica:
             replica.accept(event)
-            self._news[event.process_id].set()
+            self._tell_news(replica)
 
     def _catch_up_with_all(self) -> None:
         for replica in self._replicas.values():
@@ -150,12 +150,22 @@ class RemoteProcesses:
             replica.fail(f"the server has lost the process: {error.message}")
         except TransportError as error:
             replica.fail(str(error))
-        self._news[replica.process_id].set()
+        self._tell_news(replica)
 
     def _fail_all(self, error: TransportError) -> None:
         for replica in self._replicas.values():
             replica.fail(f"exec-server transport disconnected: {error}")
-            self._news[replica.process_id].set()
+            self._tell_news(replica)
+
+    def _tell_news(self, replica: ProcessReplica) -> None:
+        if news := self._news.get(replica.process_id):
+            news.set()
+        if replica.is_over:
+            asyncio.get_running_loop().call_later(REMEMBERED_S, self._forget_ended, replica)
+
+    def _forget_ended(self, replica: ProcessReplica) -> None:
+        if self._replicas.get(replica.process_id) is replica:
+            self._forget(replica.process_id, None)
 
     def _forget(self, process_id: str, before: ProcessReplica | None) -> None:
         if before is None:
