@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 import os
 import signal
 from typing import Any
@@ -10,6 +11,9 @@ import pytest
 
 from integration.exec_server.serving import in_memory, over_stdio, over_websocket
 from integration.exec_server.wire import Wire, encoded
+from shelltool.exec_server.access import Address
+from shelltool.exec_server.running import _serve_websocket
+from shelltool.exec_server.server import ServerSettings
 from shelltool.exec_server.transports.memory import MemoryChannel
 from shelltool.exec_server.transports.websocket import WebSocketChannel, connect_websocket
 
@@ -257,6 +261,25 @@ async def test_the_end_of_the_server_leaves_no_process(number, installation):
         os.kill(server.pid, number)
         for pid in pids:
             await wait_until_gone(pid)
+
+
+async def test_a_signal_right_after_the_line_ends_the_server_as_any_other(monkeypatch):
+    missed = []
+
+    class Reader(io.StringIO):
+        """Whoever reads the line, and sends a signal at once."""
+
+        def flush(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: missed.append("missed"))
+    try:
+        monkeypatch.setattr("sys.stdout", Reader())
+        serving = _serve_websocket(ServerSettings(), Address("127.0.0.1", 0), stdin_counts=False)
+        await asyncio.wait_for(serving, PATIENCE_S)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert missed == []
 
 
 async def test_the_end_of_stdin_ends_a_server_on_stdio_and_its_processes(installation):

@@ -29,6 +29,8 @@ from shelltool.sandbox import (
 
 DEFAULT_PATH = "/bin:/usr/bin"
 """The C library's own, for a child without PATH."""
+SEARCH_MAX = 4096
+"""Characters of a PATH that is searched without a thread."""
 SHELL_OF_TERMINALS = "/bin/sh"
 
 
@@ -74,6 +76,8 @@ class Launcher:
 
     def needs_thread(self, params: StartProcess) -> bool:
         """Tell whether preparing it looks at more than a few files."""
+        if len(params.env.get("PATH", "")) > SEARCH_MAX:
+            return True
         return params.sandbox is not None or unwrap_or_none(params) is not None
 
     def prepare(self, params: StartProcess) -> Prepared:

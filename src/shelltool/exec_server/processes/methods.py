@@ -42,7 +42,7 @@ PROCESS_METHODS = (
         function="write",
         family="exec",
         doc="Queue bytes for standard input. Answered when the queue has room; other requests go on meanwhile.",
-        errors=("-32602 `writeId must not be empty`; bad base64",),
+        errors=("-32602 `writeId must not be empty`; one that is too long; bad base64",),
     ),
     Method(
         name="process/closeStdin",
