@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from websockets.asyncio.client import connect
 
 from integration.exec_server.wire import Wire, encoded
 from shelltool.exec_server.errors import ChannelClosedError
@@ -36,6 +37,16 @@ async def test_pages_and_other_paths_are_refused(serving_shared):
             assert await status_of(server.url, path, UPGRADE + "Origin: http://page\r\n") == 403
             assert await status_of(server.url, path, UPGRADE + "Origin: null\r\n") == 403
         assert await status_of(server.url) in {400, 426}
+
+
+async def test_an_offer_to_compress_is_not_taken_and_does_no_harm(serving_shared):
+    async with serving_shared() as server, connect(server.url, compression="deflate") as connection:
+        assert connection.request is not None
+        assert connection.response is not None
+        assert "permessage-deflate" in connection.request.headers["Sec-WebSocket-Extensions"]
+        assert "Sec-WebSocket-Extensions" not in connection.response.headers
+        await connection.send('{"id":1,"method":"initialize","params":{"clientName":"t"}}')
+        assert "sessionId" in json.loads(await connection.recv())["result"]
 
 
 async def test_a_token_is_needed_where_one_is_configured(serving_once, tmp_path):

@@ -122,6 +122,25 @@ async def test_a_write_that_was_cut_off_is_written_once(returning):
             assert [chunk["chunk"] for chunk in chunks] == [encoded(b"once\n")]
 
 
+async def test_a_write_that_is_cut_off_while_it_waits_is_written_whole_and_once(returning, tmp_path):
+    size = 3 << 20
+    os.mkfifo(tmp_path / "go")
+    async with returning() as server:
+        async with server.session() as wire:
+            await wire.start("p", "sh", "-c", f"cat {tmp_path}/go; exec wc -c", pipeStdin=True)
+            session = wire.session
+            chunk = encoded(bytes(size))
+            writing = await wire.ask("process/write", processId="p", chunk=chunk, writeId="w")
+            assert await wire.call("environment/status") == {"status": "ready"}
+            assert not writing.done(), "nobody reads it yet"
+        async with server.session(resumeSessionId=session) as wire:
+            again = await wire.call("process/write", processId="p", chunk=chunk, writeId="w")
+            assert again == {"status": "accepted"}
+            await wire.call("process/closeStdin", processId="p")
+            (tmp_path / "go").write_text("", encoding="utf-8")
+            assert await wire.ended_process("p") == (b"%d\n" % size, 0)
+
+
 async def test_a_long_poll_that_was_cut_off_can_be_asked_again(returning):
     async with returning() as server:
         async with server.session() as wire:
