@@ -65,7 +65,9 @@ other paths 404. On stderr there is one JSON object a line for connections (refu
 and with `--log-level debug` for requests: who (`peer`, `session`), and what (`event`, `method`, `process_id`). Neither
 tokens nor params, arguments, environments, data or whole session ids are in it.
 
-Whoever may connect can do what the server's user can do. A session's id is the key to its processes.
+Whoever may connect can do what the server's user can do. On loopback that is every process of the machine, sandboxed
+ones that have the network included: name a token where there are such. A session's id is the key to its processes.
+[security.md](security.md) says more.
 """
 
 _SESSIONS = f"""

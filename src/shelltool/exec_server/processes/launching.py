@@ -13,7 +13,13 @@ from typing import Protocol
 
 from shelltool.environment import InheritancePolicy, child_environment
 from shelltool.errors import SandboxError
-from shelltool.exec_server.errors import from_os_error, internal, invalid_params, invalid_request
+from shelltool.exec_server.errors import (
+    from_os_error,
+    from_sandbox_error,
+    internal,
+    invalid_params,
+    invalid_request,
+)
 from shelltool.exec_server.processes.messages import EnvironmentPolicy, StartProcess
 from shelltool.sandbox import (
     Engine,
@@ -94,7 +100,7 @@ class Launcher:
         try:
             return self._confined(params, env)
         except SandboxError as error:
-            raise invalid_params(str(error)) from error
+            raise from_sandbox_error(error, params.cwd) from error
 
     def _environment(self, params: StartProcess) -> dict[str, str]:
         return child_environment(self.environment, _policy(params.env_policy), params.env)

@@ -168,7 +168,7 @@ def test_a_sandbox_is_put_around_the_command_and_keeps_its_name():
 
 def test_where_no_sandbox_works_nothing_is_started():
     code, message = refusal_of(start("/bin/echo", sandbox=READ_ONLY), engine=Refusal)
-    assert (code, "the command was not run" in message) == (-32602, True)
+    assert (code, "the command was not run" in message) == (-32603, True), "the request is a good one"
 
 
 def test_what_judges_and_confines_can_not_be_written_by_what_is_confined(tmp_path):
