@@ -37,7 +37,7 @@ REAP_ROUNDS = 5000
 
 
 class News(IntEnum):
-    """What a supervisor tells. Of FAILED_*, the value is an errno, of EXITED a status of wait(2)."""
+    """What a supervisor tells. Of FAILED_*, the value is an errno, of EXITED a status of wait(2), of GONE what is left."""
 
     STARTED = 1
     FAILED_FOLDER = 2

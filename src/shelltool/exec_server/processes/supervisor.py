@@ -57,15 +57,15 @@ class Supervisor:
     def supervise(self) -> None:
         """Serve until nothing is left."""
         _let_go_of_streams()
-        while True:
+        left = True
+        while left:
             self._wait()
-            if not self._reap():
-                break
-            if self._killing_until:
+            left = self._reap()
+            if left and self._killing_until:
                 signal_descendants(signal.SIGKILL, [self._child] if self._child else [])
                 if time.monotonic() >= self._killing_until:
                     break
-        self._tell(GONE, 0)
+        self._tell(GONE, int(left))
 
     def _wait(self) -> None:
         watched = [self._woken]
