@@ -3,7 +3,12 @@
 import pytest
 from pydantic import ValidationError
 
-from shelltool.exec_server.processes.messages import EnvironmentPolicy, WriteProcess
+from shelltool.exec_server.processes.messages import (
+    EnvironmentPolicy,
+    ResizeProcess,
+    TerminateProcess,
+    WriteProcess,
+)
 
 POLICY = {"inherit": "all", "ignoreDefaultExcludes": False, "exclude": [], "set": {}, "includeOnly": []}
 
@@ -21,3 +26,20 @@ def test_what_every_variable_is_held_against_is_little(member):
     for patterns in (["*"] * 257, ["*" * 257]):
         with pytest.raises(ValidationError, match="at most 256"):
             EnvironmentPolicy.model_validate({**POLICY, member: patterns})
+
+
+@pytest.mark.parametrize(
+    ("model", "member", "least", "most"),
+    [
+        (TerminateProcess, "graceMs", 0, 60_000),
+        (ResizeProcess, "rows", 1, 65_535),
+        (ResizeProcess, "columns", 1, 65_535),
+    ],
+)
+def test_numbers_have_bounds(model, member, least, most):
+    given = {"processId": "p", "rows": 1, "columns": 1}
+    for value in (least, most):
+        model.model_validate({**given, member: value})
+    for value in (least - 1, most + 1):
+        with pytest.raises(ValidationError):
+            model.model_validate({**given, member: value})
