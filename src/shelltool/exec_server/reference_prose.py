@@ -67,7 +67,7 @@ tokens nor params, arguments, environments, data or whole session ids are in it.
 
 Whoever may connect can do what the server's user can do. On loopback that is every process of the machine, sandboxed
 ones that have the network included: name a token where there are such. A session's id is the key to its processes.
-[security.md](security.md) says more.
+Nothing is encrypted here: across a network, go through ssh, or a proxy that does TLS. [security.md](security.md) says more.
 """
 
 _SESSIONS = f"""

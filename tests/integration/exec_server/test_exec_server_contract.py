@@ -6,7 +6,9 @@ import pytest
 
 from integration.exec_server.serving import in_memory
 from integration.exec_server.wire import encoded
+from shelltool.exec_server.environment_messages import EnvironmentStatus
 from shelltool.exec_server.files.service import LocalFiles
+from shelltool.exec_server.local_environment import LocalEnvironment
 
 
 async def test_the_answer_to_initialize_names_session_and_machine(serving):
@@ -119,6 +121,16 @@ async def test_no_more_requests_are_taken_at_once_than_the_limit_says(serving):
         assert (refused.code, refused.message) == (-32600, "more than 2 requests at once")
         assert not first.done()
         assert not second.done()
+
+
+async def test_an_answer_that_can_not_be_written_is_an_error_and_no_silence(installation, monkeypatch):
+    async def status(self, params):
+        return EnvironmentStatus.model_construct(status="\udcff")  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LocalEnvironment, "status", status)
+    async with in_memory(installation) as server, server.session() as wire:
+        refused = await wire.refused("environment/status")
+        assert (refused.code, refused.message) == (-32603, "the server failed; see its log")
 
 
 @pytest.mark.parametrize(
