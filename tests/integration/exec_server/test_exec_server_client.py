@@ -10,6 +10,7 @@ import pytest
 from websockets.asyncio.server import serve
 
 from integration.exec_server.serving import TRANSPORTS, in_memory, over_stdio, over_websocket
+from integration.exec_server.test_exec_server_sessions import wait_until_gone
 from shelltool.exec_server.client import ExecServerClient, RemoteEnvironment, TransportError
 from shelltool.exec_server.errors import RpcError
 from shelltool.exec_server.files.messages import GetMetadata, ReadFile, WriteFile
@@ -136,6 +137,19 @@ async def test_a_process_is_fed_and_ended(environment):
         assert {item.process_id: item.exit_code for item in listed.processes} == {"p": 0, "q": 143, "r": 137}
         read = await processes.read(ReadProcess(process_id="p"))
         assert (b"".join(chunk.chunk for chunk in read.chunks), read.failure) == (b"ab", None)
+
+
+async def test_closing_an_environment_ends_what_was_started_through_it(environment):
+    async with environment() as here:
+        await here.processes.start(process("done", "true"))
+        await followed(here, "done")
+        await here.processes.start(process("p", "sh", "-c", "setsid sleep 60 & echo $! $$; sleep 60"))
+        events = here.processes.events("p")
+        first = await asyncio.wait_for(anext(events), PATIENCE_S)
+        assert isinstance(first, ProcessOutput)
+        await asyncio.wait_for(here.close(), PATIENCE_S)
+        for pid in map(int, first.chunk.split()):
+            await wait_until_gone(pid)
 
 
 async def test_failures_are_the_same_here_and_there(environment, tmp_path):

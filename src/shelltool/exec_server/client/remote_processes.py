@@ -1,6 +1,7 @@
 """Processes on the other side of an `ExecServerClient`: a `ProcessService` whose events are in order and complete."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncIterator
 
@@ -22,6 +23,8 @@ EVENTS: dict[str, type[Numbered]] = {
 }
 REMEMBERED_S = 80.0
 """How long an ended process can still be followed, as with a server."""
+END_S = 15.0
+"""A server takes some seconds to give up what can't be ended."""
 
 
 class RemoteProcesses:
@@ -113,6 +116,21 @@ class RemoteProcesses:
     async def list(self, params: m.ListProcesses) -> m.ProcessList:
         """See `ProcessService`."""
         return await self._client.call("process/list", params, m.ProcessList)
+
+    async def close(self) -> None:
+        """End every process that was started from here, and wait until it is gone."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                live = [replica for replica in self._replicas.values() if not replica.is_over]
+                await asyncio.gather(*map(self._end, live))
+
+    async def _end(self, replica: ProcessReplica) -> None:
+        news = self._news[replica.process_id]
+        with contextlib.suppress(TransportError, RpcError):
+            await self.terminate(m.TerminateProcess(process_id=replica.process_id))
+            while not replica.is_over:
+                news.clear()
+                await news.wait()
 
     async def _hear(self, method: str, params: object) -> None:
         kind = EVENTS.get(method)
