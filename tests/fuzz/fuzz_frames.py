@@ -15,8 +15,8 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 with atheris.instrument_imports(include=["shelltool.escalation"]):
     from shelltool.errors import EscalationError
     from shelltool.escalation.escalating import read_followup
+    from shelltool.escalation.exec_message import read_request
     from shelltool.escalation.frames import FrameReader
-    from shelltool.escalation.messages import ExecMessage
     from shelltool.escalation.wrapping import Refusal, read_answer
 
 from fuzz.frames import cut_up, expected_frames, feed  # noqa: E402
@@ -36,7 +36,7 @@ STARTS = (
 def fuzz_one(data: bytes) -> None:
     """Read bytes as a stream in pieces, and as each of the messages."""
     check_stream(list(data[:CUTS]), data[CUTS:])
-    for read in (read_request, read_followup):
+    for read in (read_all_of_request, read_followup):
         try:
             read(data)
         except EscalationError:
@@ -55,9 +55,9 @@ def check_stream(places: list[int], stream: bytes) -> None:
         raise AssertionError(f"{places} {stream!r}: {frames} for {wanted}, {error} for {refused}")
 
 
-def read_request(data: bytes) -> None:
+def read_all_of_request(data: bytes) -> None:
     """Read a request and its environment."""
-    ExecMessage(data).environment()
+    read_request(data).environment()
 
 
 def main() -> None:

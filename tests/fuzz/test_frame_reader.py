@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from fuzz.frames import cut_up, expected_frames, feed
 from shelltool.errors import EscalationError, FrameTooLargeError
 from shelltool.escalation.escalating import read_followup
+from shelltool.escalation.exec_message import read_request
 from shelltool.escalation.frames import REQUEST_FRAME_BYTES, FrameReader, encode_frame
-from shelltool.escalation.messages import DescriptorsMessage, ExecMessage, SignalMessage
+from shelltool.escalation.messages import DescriptorsMessage, SignalMessage
 
 pytestmark = pytest.mark.thorough
 
@@ -101,7 +102,7 @@ followups = st.fixed_dictionaries(
 @given(frame=requests.map(lambda request: json.dumps(request).encode()) | st.binary(max_size=60))
 def test_any_request_is_read_or_refused_with_an_error_of_ours(frame):
     try:
-        message = ExecMessage(frame)
+        message = read_request(frame)
         environment = message.environment()
     except EscalationError:
         return

@@ -57,7 +57,7 @@ class Conversation:
         "_reader", "_unclaimed", "deadline", "fd", "handed", "inherited", "number", "preparation", "question", "state", "stream",
     )  # fmt: skip
 
-    def __init__(self, number: int, stream: socket.socket, now: float) -> None:
+    def __init__(self, number: int, stream: socket.SocketType, now: float) -> None:
         self.number = number
         self.stream = stream
         self.fd = stream.fileno()
@@ -144,7 +144,7 @@ class Conversation:
             self.question.close()
 
 
-def receive_with_descriptors(sock: socket.socket, size: int) -> tuple[bytes | None, list[int], bool]:
+def receive_with_descriptors(sock: socket.SocketType, size: int) -> tuple[bytes | None, list[int], bool]:
     """Receive without waiting: data (None: nothing there yet), descriptors, and whether some were cut off."""
     try:
         data, items, flags, _ = sock.recvmsg(size, _RIGHTS_SPACE, _NEVER_WAIT)
@@ -159,7 +159,7 @@ def receive_with_descriptors(sock: socket.socket, size: int) -> tuple[bytes | No
     return data, list(fds), bool(flags & _CUT_OFF)
 
 
-def accept_stream(session: socket.socket) -> socket.socket | None:
+def accept_stream(session: socket.socket) -> socket.SocketType | None:
     """Take the stream that opens a conversation; anything else that comes is closed."""
     try:
         # There is room for one descriptor. The kernel closes the others.
@@ -175,9 +175,9 @@ def accept_stream(session: socket.socket) -> socket.socket | None:
     return None
 
 
-def _unix_stream(fd: int) -> socket.socket | None:
+def _unix_stream(fd: int) -> socket.SocketType | None:
     try:
-        stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd)
+        stream = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd)
     except OSError:
         return None  # not a socket at all
     if stream.getsockopt(_SOL_SOCKET, _SO_TYPE) == _STREAM and _domain(stream) == _UNIX:
@@ -186,7 +186,7 @@ def _unix_stream(fd: int) -> socket.socket | None:
     return None
 
 
-def _receive(stream: socket.socket) -> bytes | None:
+def _receive(stream: socket.SocketType) -> bytes | None:
     try:
         return stream.recv(READ_BYTES, _NEVER_WAIT)
     except (BlockingIOError, InterruptedError):
@@ -195,7 +195,7 @@ def _receive(stream: socket.socket) -> bytes | None:
         return b""
 
 
-def _domain(sock: socket.socket) -> int:
+def _domain(sock: socket.SocketType) -> int:
     if _SO_DOMAIN is not None:
         return sock.getsockopt(_SOL_SOCKET, _SO_DOMAIN)
     return int(socket.AF_UNIX if isinstance(sock.getsockname(), str | bytes) else socket.AF_UNSPEC)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
+from shelltool.escalation.exec_message import ExecMessage
+from shelltool.escalation.keeping import Variables
 from shelltool.escalation.program import Reach
 
 GUARDED: dict[str, tuple[str, ...]] = {
@@ -88,6 +90,14 @@ class EnvironmentReset:
         self._own = own
         self._reach = reach
         self._known: dict[tuple[str, str], str | None] = {}
+        self._last: tuple[object, Variables] = (None, Variables({}))
+
+    def of(self, message: ExecMessage) -> Variables:
+        """Give what a command gets; most often it was asked for in the same environment as the last one."""
+        given = (bytes(message.env), message.env_bytes)
+        if given != self._last[0]:
+            self._last = (given, Variables(self.apply(message.environment())))
+        return self._last[1]
 
     def apply(self, caller: Mapping[str, str]) -> dict[str, str]:
         """Give the caller's variables without those that the sandboxed side must not choose."""

@@ -35,13 +35,11 @@ class Preparation:
         self._question = question
         self._opened = question.opened
         self._is_script = question.opened.is_script()
-        self._strings = Strings(
-            _script_name(question), question.message.argv, reset.apply(question.message.environment())
-        )
+        self._strings = Strings(_script_name(question), question.message.argv, reset.of(question.message))
 
     def spawn(self, *, descriptors: Mapping[int, int], inherited: Inherited, reply_fd: int) -> Spawn:
         """Describe the process to start."""
-        by_path = self._is_script and not self._question.planted
+        by_path = self._is_script and not self._question.is_planted()
         return Spawn(
             strings=self._strings,
             workdir_fd=self._question.workdir_fd,
@@ -51,7 +49,7 @@ class Preparation:
             # it gets the name that was typed; else it gets /dev/fd/N of the file that was judged.
             program_fd=None if by_path else self._opened.fd,
             script=self._is_script and not by_path,
-            trusted=not self._question.planted,
+            trusted=not self._question.is_planted(),
             reply_fd=reply_fd,
         )
 

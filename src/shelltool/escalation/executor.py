@@ -22,7 +22,15 @@ from shelltool.errors import LaunchError, LeftoverError
 from shelltool.escalation.deciding import Decisions, OutputChunk, OutputRelay
 from shelltool.escalation.environment import EnvironmentReset
 from shelltool.escalation.judging import Judge
-from shelltool.escalation.keeping import Event, Inherited, Keeper, KeeperProgram, Spawn, Strings
+from shelltool.escalation.keeping import (
+    Event,
+    Inherited,
+    Keeper,
+    KeeperProgram,
+    Spawn,
+    Strings,
+    Variables,
+)
 from shelltool.escalation.native import default_keeper
 from shelltool.escalation.policy import Call, Decision, EscalationPolicyFactory, Judged
 from shelltool.escalation.program import CouldWrite, Reach, unconfined_could_write
@@ -239,7 +247,9 @@ class _RunningCall:
                 MAIN,
                 Spawn(
                     strings=Strings(
-                        _exact(shutil.which(argv[0]) or argv[0]), list(map(_exact, argv)), self._environment()
+                        _exact(shutil.which(argv[0]) or argv[0]),
+                        list(map(_exact, argv)),
+                        Variables(self._environment()),
                     ),
                     workdir_fd=workdir_fd,
                     descriptors={0: nothing_fd, SOCKET_NUMBER: session_fd},

@@ -6,10 +6,8 @@ be escalated safely runs inside the sandbox.
 
 import contextlib
 import os
-from functools import cached_property
-from pathlib import Path
 
-from shelltool.escalation.messages import ExecMessage
+from shelltool.escalation.exec_message import read_request
 from shelltool.escalation.policy import (
     Decision,
     Deny,
@@ -20,42 +18,45 @@ from shelltool.escalation.policy import (
     Judged,
     Run,
 )
-from shelltool.escalation.program import OpenProgram, Reach, open_program, program_path
+from shelltool.escalation.program import Reach, open_program, program_path
 
 JUDGED_KEPT = 1000
 """Of one call; the count goes on."""
 
+JUDGED_KEPT_BYTES = 16 << 20
+"""Of one call, as they were asked: an argument list alone may be of megabytes."""
+
+_HARMLESS = (Run, Deny)
 _FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Question:
-    """One exec as it was asked about. The program is opened when somebody first looks at it, and stays open."""
+    """One exec as it was asked about. `opened` is the file that is judged, and that an escalation executes."""
 
-    def __init__(self, message: ExecMessage, reach: Reach) -> None:
-        self.message = message
+    __slots__ = ("_planted", "_reach", "message", "opened", "program", "request", "size_bytes", "workdir_fd")
+
+    def __init__(self, frame: bytes, reach: Reach) -> None:
+        self.message = message = read_request(frame)
+        self.size_bytes = len(frame)
         self.program = program_path(message.file, message.workdir)
+        self.opened = open_program(self.program)
         self.workdir_fd = -1
+        self.request = ExecRequest(
+            file=message.file,
+            argv=message.argv,
+            workdir=message.workdir,
+            program=self.program,
+            resolved=self.opened.resolved if self.opened else None,
+            writable=self.is_planted,
+        )
         self._reach = reach
-        self._opened: OpenProgram | None = None
-        self._is_open = False
-        self._closed = False
+        self._planted: bool | None = None
 
-    @property
-    def opened(self) -> OpenProgram | None:
-        """The file that was judged, and that an escalation executes."""
-        if not self._is_open and not self._closed:
-            self._opened = open_program(self.program)
-            self._is_open = True
-        return self._opened
-
-    @cached_property
-    def planted(self) -> bool:
-        """Whether the sandboxed side could have written the program."""
-        return self.opened is None or self._reach.covers(self.program, self.opened)
-
-    @cached_property
-    def request(self) -> ExecRequest:
-        return _LiveRequest(self)
+    def is_planted(self) -> bool:
+        """Tell whether the sandboxed side could have written the program."""
+        if self._planted is None:
+            self._planted = self.opened is None or self._reach.covers(self.program, self.opened)
+        return self._planted
 
     def open_workdir(self) -> bool:
         """Hold the working directory open, to start the program in it."""
@@ -66,46 +67,11 @@ class Question:
 
     def close(self) -> None:
         """Let go of the files."""
-        self._closed = True
-        if self._opened:
-            self._opened.close()
+        if self.opened:
+            self.opened.close()
         if self.workdir_fd >= 0:
             os.close(self.workdir_fd)
             self.workdir_fd = -1
-
-
-class _LiveRequest(ExecRequest):
-    """A request that looks at the file system when it is asked to: most execs are judged by their names."""
-
-    __slots__ = ("_question",)
-    _question: Question
-
-    def __init__(self, question: Question) -> None:
-        object.__setattr__(self, "_question", question)
-
-    @property
-    def file(self) -> str:
-        return self._question.message.file
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        return self._question.message.argv
-
-    @property
-    def workdir(self) -> str:
-        return self._question.message.workdir
-
-    @property
-    def program(self) -> Path:
-        return Path(self._question.program)
-
-    @property
-    def resolved(self) -> Path | None:
-        opened = self._question.opened
-        return Path(opened.resolved) if opened else None
-
-    def sandbox_could_write(self) -> bool:
-        return self._question.planted
 
 
 class Judge:
@@ -117,10 +83,11 @@ class Judge:
         self._reach = reach
         self.judged: list[Judged] = []
         self.judged_count = 0
+        self._judged_bytes = 0
 
-    def question(self, message: ExecMessage) -> Question:
+    def question(self, frame: bytes) -> Question:
         """Read what is asked."""
-        return Question(message, self._reach)
+        return Question(frame, self._reach)
 
     def decide_now(self, question: Question) -> Decision | None:
         """Ask a policy that need not wait; from the call's thread."""
@@ -139,22 +106,25 @@ class Judge:
             return _failed(error)
 
     def outcome(self, question: Question, decision: Decision) -> Decision:
-        """Turn what was decided into what will be done, and note both."""
-        outcome = decision
-        if isinstance(decision, Escalate) and not _may_escalate(question, decision):
-            outcome = Run()
-        elif not isinstance(decision, Run | Escalate | Deny):
-            outcome = Deny(f"the policy gave {type(decision).__name__}, which is no decision")
+        """Turn what was decided into what will be done."""
+        if isinstance(decision, Escalate):
+            return decision if _may_escalate(question, decision) else Run()
+        if isinstance(decision, _HARMLESS):
+            return decision
+        return Deny(f"the policy gave {type(decision).__name__}, which is no decision")
+
+    def note(self, question: Question, decision: Decision, outcome: Decision) -> None:
+        """Remember what was decided and what is done; when the wrapper has its answer, which waits for nothing else."""
         self.judged_count += 1
-        if len(self.judged) < JUDGED_KEPT:
+        self._judged_bytes += question.size_bytes
+        if self.judged_count <= JUDGED_KEPT and self._judged_bytes <= JUDGED_KEPT_BYTES:
             self.judged.append(Judged(request=question.request, decision=decision, outcome=outcome))
-        return outcome
 
 
 def _may_escalate(question: Question, decision: Escalate) -> bool:
     if question.opened is None or not question.message.argv or not question.open_workdir():
         return False
-    return decision.even_if_writable or not question.planted
+    return decision.even_if_writable or not question.is_planted()
 
 
 def _failed(error: Exception) -> Deny:

@@ -81,18 +81,25 @@ class Inherited:
     blocked_signals: Iterable[int] = ()
 
 
+class Variables:
+    """The environment of a process, as a keeper reads it. Surrogate escapes are other bytes."""
+
+    __slots__ = ("block", "count")
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.count = len(env)
+        self.block = _block([f"{name}={value}" for name, value in env.items()], "environment")
+
+
 class Strings:
-    """Path, arguments and variables of a process, as a keeper reads them. Surrogate escapes are other bytes."""
+    """Path, arguments and variables of a process, as a keeper reads them."""
 
     __slots__ = ("argument_count", "block", "variable_count")
 
-    def __init__(self, path: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(self, path: str, argv: Sequence[str], variables: Variables) -> None:
         self.argument_count = len(argv)
-        self.variable_count = len(env)
-        strings = [path, *argv, *[f"{name}={value}" for name, value in env.items()], ""]
-        self.block = "\0".join(strings).encode(errors="surrogateescape")
-        if self.block.count(b"\0") != len(strings) - 1:
-            raise ProtocolError(f"{path}: not started: a NUL in its arguments or environment")
+        self.variable_count = variables.count
+        self.block = _block([path, *argv], "arguments") + variables.block
 
 
 @dataclass(slots=True, kw_only=True)
@@ -270,6 +277,13 @@ class Keeper:
                 return None
             view, rights = view[sent:], []
         return None
+
+
+def _block(strings: list[str], what: str) -> bytes:
+    block = "\0".join([*strings, ""]).encode(errors="surrogateescape")
+    if block.count(b"\0") != len(strings):
+        raise ProtocolError(f"a command is not started: a NUL in its {what}")
+    return block
 
 
 def _start(program: KeeperProgram, fd: int) -> int:

@@ -1,14 +1,12 @@
-"""The JSON messages of the escalation protocol, to and from the wrapper.
+"""The JSON messages of the escalation protocol, to and from the wrapper, but for the first (`exec_message.py`).
 
 What comes from the wrapper's side is written by whoever runs in the sandbox, so it is checked here and nowhere else.
 `docs/escalation-protocol.md` is the reference.
 """
 
-import base64
-import binascii
 import json
 import signal
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -42,61 +40,6 @@ FORWARDED_SIGNALS = frozenset(
 
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-
-_M = TypeVar("_M", bound=_Message)
-
-
-class _Command(_Message):
-    file: str
-    argv: list[str]
-    workdir: str
-    file_bytes: str | None = None
-    argv_bytes: list[str] | None = None
-    workdir_bytes: str | None = None
-
-
-class _Environment(_Message):
-    env: dict[str, str]
-    env_bytes: list[str] | None = None
-
-
-class ExecMessage:
-    """Step 1: what is to be executed. The exact strings have surrogate escapes for what is not UTF-8.
-
-    Where the environment comes last, as wrappers write it, it is read only when somebody wants it: after Run nobody
-    does, and an exec waits for every microsecond. What is executed is always what was read here, before the decision.
-    """
-
-    __slots__ = ("_environment", "argv", "file", "workdir")
-
-    def __init__(self, frame: bytes) -> None:
-        command, self._environment = _read_request(frame)
-        self.file = _exact(command.file, command.file_bytes)
-        self.workdir = _exact(command.workdir, command.workdir_bytes)
-        words = command.argv if command.argv_bytes is None else map(_decoded, command.argv_bytes)
-        self.argv = tuple(map(_without_nul, words))
-
-    def environment(self) -> dict[str, str]:
-        """Give the variables. They may hold a NUL, which whoever starts a process with them has to refuse."""
-        read = self._environment
-        if isinstance(read, bytes):
-            read = _parse(_Environment, read)
-        if read.env_bytes is None:
-            return read.env
-        entries = map(_decoded, read.env_bytes)
-        return dict(_split_entry(entry) for entry in entries if "=" in entry[1:])
-
-
-def _read_request(frame: bytes) -> tuple[_Command, bytes | _Environment]:
-    # Inside a string the quotes would have backslashes, so this can only be a key.
-    head, mark, rest = frame.partition(b',"env":{')
-    if mark:
-        try:
-            return _Command.model_validate_json(head + b"}"), b'{"env":{' + rest
-        except ValidationError:
-            pass  # a key of some object further in, say
-    return _parse(_Command, frame), _parse(_Environment, frame)
 
 
 Number = Annotated[int, Field(ge=0, le=HIGHEST_DESCRIPTOR)]
@@ -151,35 +94,6 @@ def stopped_report(number: int) -> bytes:
 
 def _frame(message: dict[str, object]) -> bytes:
     return encode_frame(json.dumps(message, separators=(",", ":")).encode())
-
-
-def _exact(text: str, encoded: str | None) -> str:
-    return _without_nul(text if encoded is None else _decoded(encoded))
-
-
-def _decoded(encoded: str) -> str:
-    try:
-        return base64.b64decode(encoded, validate=True).decode(errors="surrogateescape")
-    except (binascii.Error, ValueError) as error:
-        raise ProtocolError(f"the wrapper sent a string that can't be read: {error}") from error
-
-
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise ProtocolError("the wrapper sent a string with a NUL in it")
-    return text
-
-
-def _split_entry(entry: str) -> tuple[str, str]:
-    equals = entry.index("=", 1)
-    return entry[:equals], entry[equals + 1 :]
-
-
-def _parse(model: type[_M], frame: bytes) -> _M:
-    try:
-        return model.model_validate_json(frame)
-    except ValidationError as error:
-        raise _malformed(error) from error
 
 
 def _malformed(error: ValidationError) -> ProtocolError:

@@ -48,8 +48,8 @@ class ExecRequest:
     file: str
     argv: tuple[str, ...]
     workdir: str
-    program: Path
-    resolved: Path | None
+    program: str
+    resolved: str | None
     writable: Callable[[], bool] = field(repr=False, compare=False)
 
     def sandbox_could_write(self) -> bool:

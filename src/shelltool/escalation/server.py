@@ -25,7 +25,6 @@ from shelltool.escalation.messages import (
     ESCALATE_ANSWER,
     FORWARDED_SIGNALS,
     RUN_ANSWER,
-    ExecMessage,
     SignalMessage,
     deny_answer,
     stopped_report,
@@ -237,7 +236,7 @@ class CallServer:
     def _judge_exec(self, conversation: Conversation, frame: bytes) -> None:
         conversation.state = State.JUDGING
         conversation.deadline = None
-        question = conversation.question = self._judge.question(ExecMessage(frame))
+        question = conversation.question = self._judge.question(frame)
         decision = self._judge.decide_now(question)
         if decision is None:
             self._asked.add(conversation.number)
@@ -249,7 +248,14 @@ class CallServer:
         question = conversation.question
         if question is None:
             raise ProtocolError("a decision about a question that was not asked")
-        match self._judge.outcome(question, decision):
+        outcome = self._judge.outcome(question, decision)
+        try:
+            self._answer(conversation, question, outcome)
+        finally:
+            self._judge.note(question, decision, outcome)
+
+    def _answer(self, conversation: Conversation, question: Question, outcome: Decision) -> None:
+        match outcome:
             case Run():
                 conversation.send(RUN_ANSWER)
                 self._close(conversation)

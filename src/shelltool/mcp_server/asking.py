@@ -11,6 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ClientCapabilities, ElicitResult
 from pydantic import ValidationError
 
+from shelltool.execpolicy.programs import basename
 from shelltool.mcp_server.display import command_line, plain, shortened
 from shelltool.rules.judging import Answer, Approval
 
@@ -43,14 +44,13 @@ def can_be_asked(client: ClientCapabilities | None) -> bool:
 
 def question(approval: Approval) -> str:
     """Give the text that a person reads."""
-    name = str(approval.program)
     lines = [
-        f"Allow agent to run `{command_line((name, *approval.argv[1:]))}` in `{plain(approval.workdir)}`?",
+        f"Allow agent to run `{command_line((approval.program, *approval.argv[1:]))}` in `{plain(approval.workdir)}`?",
         _PLACES[approval.place],
     ]
     if approval.could_be_planted:
         lines.append(_PLANTED)
-    if approval.argv and approval.argv[0].rpartition("/")[2] != approval.program.name:
+    if approval.argv and basename(approval.argv[0]) != basename(approval.program):
         lines.append(f"It calls itself `{command_line(approval.argv[:1])}`.")
     if approval.why:
         lines.append(f"Why you are asked: {_on_one_line(approval.why)}")

@@ -194,7 +194,7 @@ def _render_judged(judged: Judged) -> dict[str, Any]:
     if len(request.argv) > ARGUMENTS_SHOWN:
         argv.append(f"[... {len(request.argv) - ARGUMENTS_SHOWN} arguments ...]")
     shown: dict[str, Any] = {
-        "program": plain(str(request.program)),
+        "program": plain(request.program),
         "argv": argv,
         "workdir": plain(request.workdir),
         "decision": {Run: "run", Escalate: "escalate", Deny: "deny"}[type(judged.decision)],

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal, Protocol
 
 from shelltool.escalation import Decision, Deny, Escalate, ExecRequest, Run
@@ -28,7 +27,7 @@ REMEMBERED_VERDICTS = 16
 class Approval:
     """What a person is asked about."""
 
-    program: Path
+    program: str
     argv: tuple[str, ...]
     workdir: str
     place: Place
@@ -74,34 +73,28 @@ class RulesPolicy:
         self._confined = confined
         self._preserve_program_paths = preserve_program_paths
         # A loop runs the same few commands again and again, and waits for each answer.
-        self._verdict = lru_cache(REMEMBERED_VERDICTS)(self._judge)
+        self._judge_again = lru_cache(REMEMBERED_VERDICTS)(self._judge)
 
     def decide_now(self, request: ExecRequest) -> Decision | None:
         """Decide where nobody has to be asked."""
-        verdict = self._verdict_of(request)
-        match verdict.decision:
-            case RuleDecision.FORBIDDEN:
-                return Deny(_with_reason("Execution forbidden by policy", verdict.reason))
-            case RuleDecision.ALLOW:
-                return _granted(verdict)
-            case RuleDecision.PROMPT:
-                return None
+        return self._judge_again(request.argv, request.program, request.resolved)[1]
 
     async def decide(self, request: ExecRequest) -> Decision:
         """Decide, asking a person if need be."""
-        decided = self.decide_now(request)
+        verdict, decided = self._judge_again(request.argv, request.program, request.resolved)
         if decided is not None:
             return decided
-        verdict = self._verdict_of(request)
         with self._pause():
             answer = await self._ask(self._approval(request, verdict))
         return _granted(verdict) if answer.accepted else Deny(answer.reason or None)
 
-    def _verdict_of(self, request: ExecRequest) -> Verdict:
-        real = str(request.resolved) if request.resolved else None
-        return self._verdict(request.argv, str(request.program), real)
+    def _judge(
+        self, argv: tuple[str, ...], program: str, real: str | None
+    ) -> tuple[Verdict, Decision | None]:
+        verdict = self._verdict(argv, program, real)
+        return verdict, _decided(verdict)
 
-    def _judge(self, argv: tuple[str, ...], program: str, real: str | None) -> Verdict:
+    def _verdict(self, argv: tuple[str, ...], program: str, real: str | None) -> Verdict:
         verdict = self._rules.decide(argv, program=program, real_program=real)
         # A broken file may have turned the allow into a question; it is an allow all the same.
         is_allowed = all(match.decision is RuleDecision.ALLOW for match in verdict.matches)
@@ -120,6 +113,17 @@ class RulesPolicy:
             why=verdict.reason,
             could_be_planted=self._confined and planted,
         )
+
+
+def _decided(verdict: Verdict) -> Decision | None:
+    """Give the decision, or None where a person has it."""
+    match verdict.decision:
+        case RuleDecision.FORBIDDEN:
+            return Deny(_with_reason("Execution forbidden by policy", verdict.reason))
+        case RuleDecision.ALLOW:
+            return _granted(verdict)
+        case RuleDecision.PROMPT:
+            return None
 
 
 def _granted(verdict: Verdict) -> Decision:

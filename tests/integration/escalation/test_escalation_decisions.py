@@ -14,7 +14,7 @@ from shelltool.escalation import Call, Escalate, ExecRequest, Run, Sandbox, Shel
 def test_every_exec_of_a_call_is_judged_by_its_real_path_and_argv(shelled):
     script = 'alias x=y; f() { command ls "$@"; }; f / >/dev/null; echo $(/bin/true a); (false; true) | cat; exec printf b'
     done = shelled.run(script)
-    judged = {(str(j.request.program), *j.request.argv) for j in done.result.judged}
+    judged = {(j.request.program, *j.request.argv) for j in done.result.judged}
     assert ("/usr/bin/ls", "ls", "/") in judged
     assert ("/bin/true", "/bin/true", "a") in judged
     assert ("/usr/bin/cat", "cat") in judged
@@ -76,7 +76,7 @@ def test_a_relative_program_is_judged_below_its_callers_directory(world):
     world.put("deep/prog", "#!/bin/sh\necho ran $0\n")
     os.symlink(world.root / "deep", world.root / "link")
     done = world.run("cd deep; ./prog; ../deep/prog; cd ..; link/../deep/prog; deep/./prog")
-    assert [str(judged.request.program) for judged in done.result.judged] == [f"{world.root}/deep/prog"] * 4
+    assert [judged.request.program for judged in done.result.judged] == [f"{world.root}/deep/prog"] * 4
     assert done.stdout.count(b"ran") == 4
 
 
@@ -89,7 +89,7 @@ def test_a_parent_reference_after_a_link_means_what_the_kernel_means(world):
     request = world.run(
         f"{world.root}/link/../usr/bin/id; {world.root}/link/{up}/usr/bin/id -u"
     ).result.judged
-    assert [str(judged.request.program) for judged in request] == [
+    assert [judged.request.program for judged in request] == [
         f"{world.root}/a/usr/bin/id",
         "/usr/bin/id",
     ]

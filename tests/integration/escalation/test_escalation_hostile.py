@@ -69,7 +69,6 @@ def attack(world):
         'frame(request("/bin/id", file_bytes="***"))',
         'frame(request("/bin/id", argv_bytes=["aWQA"]))',
         'frame(request("/bin/id", env_bytes=[1]))',
-        'frame(request("/bin/id", env=[]))',
         'frame(b\'{"file":"/bin/id","argv":["id"],"workdir":"/"}\')',
         'frame(b\'{"file":"/bin/\\xff","argv":["id"],"workdir":"/","env":{}}\')',
     ],
@@ -156,6 +155,18 @@ socket.send_fds(s, [frame(request("/bin/true"))], [0, 1, 2])
 print(answer(s))
 """)
     assert said == b"""b'{"action":"Run"}'\n"""
+
+
+@pytest.mark.parametrize("env", ["[]", "{'A': 1}", "None"])
+def test_an_environment_that_makes_no_sense_starts_nothing(attack, env):
+    """It is read when a command is to be started with it."""
+    said = attack(f"""
+s = open_stream(); s.sendall(frame(request("/bin/echo", "ran", env={env}))); answer(s)
+try: socket.send_fds(s, [frame({{"fds": [0, 1, 2]}})], [0, 1, 2])
+except ConnectionError: pass
+print(answer(s))
+""")
+    assert said == b"b''\n"
 
 
 def test_more_descriptors_than_the_limit_start_nothing(attack):
@@ -301,7 +312,7 @@ def test_a_claim_about_the_arguments_is_what_runs(world):
         "attack.py",
         PRELUDE
         + """
-message = b'{"file":"/bin/echo","argv":["echo","judged"],"workdir":"/","env":{},"argv":["echo","other"],"file":"/bin/id"}'
+message = b'{"file":"/bin/echo","argv":["echo","judged"],"workdir":"/","env":{},"argv":["echo","other"],"file":"/usr/bin/echo"}'
 s = open_stream(); s.sendall(frame(message)); answer(s)
 socket.send_fds(s, [frame({"fds": [0, 1, 2]})], [0, 1, 2])
 answer(s)
@@ -335,6 +346,12 @@ def test_a_flood_of_judgements_is_counted_but_not_kept(world, monkeypatch):
     assert (done.result.judged_count, len(done.result.judged)) == (50, 10)
     assert isinstance(done.outcomes[0], Deny)
     assert Run() not in done.outcomes
+
+
+def test_long_commands_are_counted_but_not_all_kept(world, monkeypatch):
+    monkeypatch.setattr("shelltool.escalation.judging.JUDGED_KEPT_BYTES", 100_000)
+    done = world.run('for n in 1 2 3 4 5 6; do /bin/true "$(printf %30000d $n)"; done')
+    assert (done.result.judged_count, len(done.result.judged)) == (6, 3)
 
 
 def test_the_session_socket_gives_nothing_to_read(world):

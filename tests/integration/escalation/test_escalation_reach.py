@@ -56,7 +56,7 @@ def test_a_policy_can_ask_who_could_have_written_the_program(world):
     seen = []
 
     async def decide(request: ExecRequest):
-        seen.append((str(request.program), str(request.resolved), request.sandbox_could_write()))
+        seen.append((request.program, request.resolved, request.sandbox_could_write()))
         return Run()
 
     world.run("./id >/dev/null; id >/dev/null", policy=Waiting(decide))
@@ -74,7 +74,7 @@ def test_the_file_that_was_judged_is_executed_though_its_name_means_another_by_t
     shutil.copy("/bin/echo", world.root / "prog")
 
     async def decide(request: ExecRequest):
-        assert request.resolved == world.root / "prog"
+        assert request.resolved == str(world.root / "prog")
         world.put("new", "#!/bin/sh\necho swapped\n").replace(world.root / "prog")
         return Escalate(even_if_writable=True)
 
@@ -85,7 +85,7 @@ def test_the_script_that_was_judged_is_executed_though_its_name_means_another_by
     world.put("prog", '#!/bin/sh\necho "judged $1"\n')
 
     async def decide(request: ExecRequest):
-        assert request.resolved == world.root / "prog"
+        assert request.resolved == str(world.root / "prog")
         world.put("new", "#!/bin/sh\necho swapped\n").replace(world.root / "prog")
         return Escalate(even_if_writable=True)
 

@@ -23,7 +23,7 @@ def test_row_2_a_script_without_a_shebang_runs_as_in_the_unpatched_shell(twinned
         assert done.names == ["id"]
     else:
         assert done.output == b"ran x\n3\n"
-        assert [str(judged.request.program) for judged in done.result.judged][-1] == "/bin/sh"
+        assert [judged.request.program for judged in done.result.judged][-1] == "/bin/sh"
 
 
 @pytest.mark.parametrize("escalated", [[], ["prog"]], ids=["run", "escalated"])
@@ -102,7 +102,7 @@ def test_row_14_output_comes_in_the_order_written_and_each_stream_by_itself(twin
 def test_row_15_a_relative_program_is_judged_below_its_callers_directory(twinned):
     twinned.put("below/prog", "#!/bin/sh\necho ran\n")
     done = twinned.run("./prog", workdir=twinned.root / "below")
-    assert [str(judged.request.program) for judged in done.result.judged] == [f"{twinned.root}/below/prog"]
+    assert [judged.request.program for judged in done.result.judged] == [f"{twinned.root}/below/prog"]
     assert done.stdout == b"ran\n"
 
 

@@ -137,7 +137,7 @@ class Interception:
 def _question(process_id: str, approval: Approval) -> ApproveExec:
     return ApproveExec(
         process_id=process_id,
-        program=_shown(str(approval.program)),
+        program=_shown(approval.program),
         argv=[_shown(word) for word in approval.argv],
         cwd=approval.workdir,
         place=approval.place,

@@ -1,5 +1,8 @@
 """What of a caller's environment leaves the sandbox: the tables, and what happens to each kind."""
 
+import base64
+import json
+
 import pytest
 
 from shelltool.escalation.environment import (
@@ -8,6 +11,7 @@ from shelltool.escalation.environment import (
     EnvironmentReset,
     treatment,
 )
+from shelltool.escalation.exec_message import read_request
 from shelltool.escalation.program import Reach
 
 OWN = {"HOME": "/server", "PATH": "/usr/bin:/bin", "LANG": "C"}
@@ -86,3 +90,29 @@ def test_a_flood_of_variables_is_not_remembered_for_ever():
     for number in range(3 * REMEMBERED_VARIABLES):
         assert environment.apply({"V": str(number)}) == {"V": str(number)}
     assert len(environment._known) <= REMEMBERED_VARIABLES
+
+
+def test_each_command_gets_what_is_made_of_its_own_environment():
+    environment = EnvironmentReset({}, Reach(lambda _: False))
+
+    def block(*variables):
+        request = {"file": "/", "argv": [], "workdir": "/", "env": dict(variables)}
+        return environment.of(read_request(json.dumps(request).encode())).block
+
+    assert [block(("A", "1")), block(("A", "1")), block(("A", "2")), block()] == [
+        b"A=1\0",
+        b"A=1\0",
+        b"A=2\0",
+        b"",
+    ]
+
+
+def test_the_exact_bytes_of_an_environment_tell_it_from_another():
+    environment = EnvironmentReset({}, Reach(lambda _: False))
+
+    def block(exact):
+        request = {"file": "/", "argv": [], "workdir": "/", "env": {"A": "\ufffd"}}
+        request["env_bytes"] = [base64.b64encode(exact).decode()]
+        return environment.of(read_request(json.dumps(request).encode())).block
+
+    assert [block(b"A=\xff"), block(b"A=\xfe")] == [b"A=\xff\0", b"A=\xfe\0"]

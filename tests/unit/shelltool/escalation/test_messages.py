@@ -6,10 +6,10 @@ import json
 import pytest
 
 from shelltool.errors import ProtocolError
+from shelltool.escalation.exec_message import read_request
 from shelltool.escalation.messages import (
     ESCALATE_ANSWER,
     RUN_ANSWER,
-    ExecMessage,
     deny_answer,
     stopped_report,
 )
@@ -26,26 +26,26 @@ def encoded(*texts):
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
 def test_a_request_is_read_however_it_is_spaced(separators):
-    message = ExecMessage(json.dumps(request(), separators=separators).encode())
+    message = read_request(json.dumps(request(), separators=separators).encode())
     assert (message.file, message.argv, message.workdir) == ("/bin/id", ("id",), "/")
     assert message.environment() == {"A": "b"}
 
 
 def test_exact_bytes_count_more_than_the_text_beside_them():
     more = {"argv_bytes": encoded(b"\xff", b"b"), "env_bytes": encoded(b"A=\xfe", b"=odd", b"none", b"B=c=d")}
-    message = ExecMessage(json.dumps(request(**more)).encode())
+    message = read_request(json.dumps(request(**more)).encode())
     assert message.argv == ("\udcff", "b")
     assert message.environment() == {"A": "\udcfe", "B": "c=d"}
 
 
 def test_a_key_inside_of_another_object_is_not_the_environment():
     frame = b'{"x":{"y":1,"env":{"A":"inner"}},"file":"/","argv":[],"workdir":"/","env":{"A":"outer"}}'
-    assert ExecMessage(frame).environment() == {"A": "outer"}
+    assert read_request(frame).environment() == {"A": "outer"}
 
 
 def test_what_is_wrong_is_named_by_its_place():
-    with pytest.raises(ProtocolError, match=r"argv\.0: Input should be a valid string"):
-        ExecMessage(json.dumps(request(argv=[1])).encode())
+    with pytest.raises(ProtocolError, match=r"Expected `str`, got `int` - at `\$\.argv\[0\]`"):
+        read_request(json.dumps(request(argv=[1])).encode())
 
 
 @pytest.mark.parametrize("reason", [None, "", "no", 'é\n"\\', "\0", "\udc80", "x" * 100_000])

@@ -1,7 +1,6 @@
 """What a person is asked, what the answers mean, and that whatever is no acceptance denies."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +32,7 @@ class Client:
 
 def approval(**changes):
     fields: dict[str, Any] = {
-        "program": Path("/usr/bin/git"),
+        "program": "/usr/bin/git",
         "argv": ("git", "push"),
         "workdir": "/work",
         "place": "outside",

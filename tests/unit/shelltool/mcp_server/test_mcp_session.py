@@ -3,7 +3,6 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -223,7 +222,7 @@ def test_the_sandbox_state_reaches_the_tool():
 
 
 def approval():
-    return Approval(program=Path("/bin/x"), argv=("x",), workdir="/", place="outside", why=None)
+    return Approval(program="/bin/x", argv=("x",), workdir="/", place="outside", why=None)
 
 
 def test_a_person_is_asked_through_the_client():

@@ -1,6 +1,5 @@
 """The tool's contract: what its arguments may be, what is said about wrong ones, and the form of a result."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,8 +76,8 @@ def request(**changes):
         "file": "true",
         "argv": ("true",),
         "workdir": "/",
-        "program": Path("/bin/true"),
-        "resolved": Path("/bin/true"),
+        "program": "/bin/true",
+        "resolved": "/bin/true",
         "writable": lambda: False,
     }
     return ExecRequest(**fields | changes)

@@ -53,8 +53,8 @@ class Scene:
             file=program,
             argv=(argv0 or Path(program).name, *arguments),
             workdir="/work",
-            program=Path(program),
-            resolved=Path(program),
+            program=program,
+            resolved=program,
             writable=lambda: planted,
         )
         decided = asyncio.run(self.policy.decide(request))
@@ -91,7 +91,7 @@ def test_a_rule_that_prompts_lets_it_out_once_accepted():
     [approval] = scene.asked
     assert (approval.place, approval.why, approval.could_be_planted) == ("outside", "look first", False)
     assert (approval.program, approval.argv, approval.workdir) == (
-        Path("/usr/bin/git"),
+        "/usr/bin/git",
         ("git", "push"),
         "/work",
     )

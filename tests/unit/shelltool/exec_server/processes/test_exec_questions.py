@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 
 from shelltool.exec_server import envelope
 from shelltool.exec_server.processes.interception import _question
@@ -12,7 +11,7 @@ from shelltool.rules.judging import Approval
 def test_bytes_that_are_not_text_are_shown():
     odd = os.fsdecode(b"\xff\xc3\xbc")
     approval = Approval(
-        program=Path(f"/{odd}"), argv=("rm", odd), workdir=f"/w{odd}", place="inside", why=f"because of {odd}"
+        program=f"/{odd}", argv=("rm", odd), workdir=f"/w{odd}", place="inside", why=f"because of {odd}"
     )
     asked = json.loads(envelope.request("1", "exec/approve", _question("p", approval)))["params"]
     assert (asked["program"], asked["argv"]) == ("/\\xff\u00fc", ["rm", "\\xff\u00fc"])

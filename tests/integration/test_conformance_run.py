@@ -1,14 +1,16 @@
+"""A suite run three ways and compared, with tiny scripts and shells in place of the real ones."""
+
 import json
 import os
 import select
 
 import pytest
 
+from integration.fake_suite import PATCHED, UNPATCHED, FakeSuite, make_shells, make_wrapper
 from shellbuild.conformance.model import Verdict, Way
 from shellbuild.conformance.reporting import report
 from shellbuild.conformance.run import compare
 from shellbuild.errors import ConformanceError, StepError, UsageError
-from unit.shellbuild.conformance.fake import PATCHED, UNPATCHED, FakeSuite, make_shells, make_wrapper
 
 
 @pytest.fixture(autouse=True)
