@@ -94,6 +94,9 @@ class ExecServer:
         try:
             requests = self.settings.requests_at_once
             await Connection(channel, self.sessions, self._machine, requests_at_once=requests).run()
+        except Exception:
+            log.exception("connection failed", extra={"peer": channel.name})
+            raise
         finally:
             self._connections -= 1
             log.info("connection closed", extra={"peer": channel.name, "connections": self._connections})
