@@ -84,7 +84,7 @@ class Launcher:
         """Tell whether preparing it looks at more than a few files."""
         if len(params.env.get("PATH", "")) > SEARCH_MAX:
             return True
-        return params.sandbox is not None or unwrap_or_none(params) is not None
+        return params.sandbox is not None or _is_wrapped(params.argv)
 
     def prepare(self, params: StartProcess) -> Prepared:
         """Plan the start of a process; an `RpcError` says why it can't be."""
@@ -143,14 +143,6 @@ class Launcher:
         return (*self.shielded, *self.engine().programs, *judged)
 
 
-def unwrap_or_none(params: StartProcess) -> bool | None:
-    """Tell whether a client has wrapped the command itself, well or badly; None: it has not."""
-    try:
-        return True if unwrap(params.argv) else None
-    except SandboxError:
-        return False
-
-
 def find_executable(name: str, env: Mapping[str, str], cwd: str) -> str:
     """Find a program as execvp(3) does, in the child's PATH and below its working folder."""
     if not name:
@@ -165,6 +157,14 @@ def find_executable(name: str, env: Mapping[str, str], cwd: str) -> str:
         if os.path.isfile(candidate):  # noqa: PTH113 - as above
             refused = errno.EACCES
     raise from_os_error(OSError(refused, os.strerror(refused), name), spawning=True)
+
+
+def _is_wrapped(argv: Sequence[str]) -> bool:
+    """Tell whether a client has wrapped the command itself, well or badly."""
+    try:
+        return unwrap(argv) is not None
+    except SandboxError:
+        return True
 
 
 def _policy(wanted: EnvironmentPolicy | None) -> InheritancePolicy | None:
