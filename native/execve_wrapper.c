@@ -74,6 +74,7 @@ refuse(const char *what, const char *detail)
 #include "wrapper_json.h"
 #include "wrapper_answer.h"
 #include "wrapper_failure.h"
+#include "wrapper_descriptors.h"
 #include "wrapper_escalation.h"
 #if defined(__linux__)
 # include "exec_keeper.h"

@@ -9,55 +9,10 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
-
-#define FDS_LIMIT 240
-
-static int
-is_inherited(int fd)
-{
-    int flags = fcntl(fd, F_GETFD);
-
-    return flags >= 0 && !(flags & FD_CLOEXEC) && fd != session_socket && fd != stream;
-}
-
-static int
-ascending(const void *a, const void *b)
-{
-    return *(const int *)a < *(const int *)b ? -1 : *(const int *)a > *(const int *)b;
-}
-
-static size_t
-inherited_descriptors(int fds[FDS_LIMIT])
-{
-    DIR *directory = opendir("/dev/fd");
-    struct dirent *item;
-    size_t count = 0;
-    int fd, end = directory ? INT_MAX : (int)sysconf(_SC_OPEN_MAX);
-
-    for (fd = 0; fd < end; fd++) {
-        if (directory) {
-            if ((item = readdir(directory)) == NULL)
-                break;
-            if (*item->d_name < '0' || *item->d_name > '9')
-                continue;
-            fd = atoi(item->d_name);
-        }
-        if (!is_inherited(fd) || (directory && fd == dirfd(directory)))
-            continue;
-        if (count == FDS_LIMIT)
-            refuse("more than " TEXT(FDS_LIMIT) " open descriptors can't be escalated", NULL);
-        fds[count++] = fd;
-    }
-    if (directory)
-        closedir(directory);
-    qsort(fds, count, sizeof *fds, ascending);
-    return count;
-}
 
 static void
 put_list(struct output *out, const int *numbers, size_t count)

@@ -3,8 +3,10 @@
 Owns the policy's steps and its patterns. Shared by the servers; knows nothing of either.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 CORE = frozenset({
@@ -31,6 +33,20 @@ class InheritancePolicy:
     exclude: Sequence[str] = ()
     set: Mapping[str, str] = field(default_factory=dict)
     include_only: Sequence[str] = ()
+
+
+def forget_coerced_locale() -> None:
+    """Drop the LC_CTYPE that Python has set for itself where the locale is C (PEP 538), for commands would inherit it.
+
+    Nobody asked for it, and programs would load that locale's files at every start. What this process was started
+    with is known on Linux only.
+    """
+    try:
+        given = Path("/proc/self/environ").read_bytes()
+    except OSError:
+        return
+    if not any(entry.startswith(b"LC_CTYPE=") for entry in given.split(b"\0")):
+        os.environ.pop("LC_CTYPE", None)
 
 
 def inherited(own: Mapping[str, str], policy: InheritancePolicy) -> dict[str, str]:

@@ -16,9 +16,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from types import MappingProxyType
 
 from shelltool.errors import LaunchError, ProtocolError
 from shelltool.escalation import keeper_wire
@@ -71,14 +72,29 @@ class EventKind(IntEnum):
     READY = keeper_wire.READY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Inherited:
-    """What a process gets besides its arguments: of a caller's, or of the server's own where that is left out."""
+    """What a process gets besides its arguments: of a caller's, or of the server's own where that is left out.
 
-    umask: int | None = None
-    rlimits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    ignored_signals: Iterable[int] = ()
-    blocked_signals: Iterable[int] = ()
+    As a keeper reads it, because a command most often inherits what the last one did.
+    """
+
+    __slots__ = ("blocked_signals", "ignored_signals", "limit_count", "limits", "umask")
+
+    def __init__(
+        self,
+        *,
+        umask: int | None = None,
+        rlimits: Mapping[int, tuple[int, int]] = MappingProxyType({}),
+        ignored_signals: Iterable[int] = (),
+        blocked_signals: Iterable[int] = (),
+    ) -> None:
+        self.umask = SERVERS_UMASK if umask is None else umask
+        self.ignored_signals = _bits(ignored_signals)
+        self.blocked_signals = _bits(blocked_signals)
+        self.limit_count = len(rlimits)
+        self.limits = b"".join(
+            LIMIT.pack(number, 0, _limit(soft), _limit(hard)) for number, (soft, hard) in rlimits.items()
+        )
 
 
 class Variables:
@@ -308,33 +324,25 @@ def _start(program: KeeperProgram, fd: int) -> int:
 
 
 def _spawn_body(spawn: Spawn, flags: int) -> bytes:
-    for wanted, flag in (
-        (spawn.main, MAIN),
-        (spawn.program_fd is not None, PROGRAM),
-        (spawn.script, SCRIPT),
-        (spawn.reply_fd is not None, REPLY),
-        (spawn.trusted, TRUSTED),
-    ):
-        if wanted:
-            flags |= flag
+    flags |= MAIN if spawn.main else 0
+    flags |= PROGRAM if spawn.program_fd is not None else 0
+    flags |= SCRIPT if spawn.script else 0
+    flags |= REPLY if spawn.reply_fd is not None else 0
+    flags |= TRUSTED if spawn.trusted else 0
     inherited = spawn.inherited
-    limits = inherited.rlimits
     head = SPAWN_BODY.pack(
         flags,
-        SERVERS_UMASK if inherited.umask is None else inherited.umask,
-        _bits(inherited.ignored_signals),
-        _bits(inherited.blocked_signals),
+        inherited.umask,
+        inherited.ignored_signals,
+        inherited.blocked_signals,
         spawn.strings.argument_count,
         spawn.strings.variable_count,
         len(spawn.descriptors),
-        len(limits),
+        inherited.limit_count,
         spawn.linger_ms,
         spawn.grace_ms,
     )
-    packed = b"".join(
-        [LIMIT.pack(number, 0, _limit(soft), _limit(hard)) for number, (soft, hard) in limits.items()]
-    )
-    return head + packed + array.array("i", spawn.descriptors).tobytes()
+    return head + inherited.limits + array.array("i", spawn.descriptors).tobytes()
 
 
 def _bits(numbers: Iterable[int]) -> int:

@@ -181,12 +181,9 @@ class CallServer:
         self._last_number += 1
         conversation = Conversation(self._last_number, stream, time.monotonic())
         self._conversations[conversation.number] = conversation
-        self._on_stream(conversation)
-        if conversation.number in self._conversations:
-            self._watch(conversation.fd, lambda: self._on_stream(conversation))
-
-    def _on_stream(self, conversation: Conversation) -> None:
         self._guarded(conversation, self._take_frames)
+        if conversation.number in self._conversations:
+            self._watch(conversation.fd, partial(self._guarded, conversation, self._take_frames))
 
     def _take_frames(self, conversation: Conversation) -> None:
         frames = conversation.receive()
@@ -195,7 +192,7 @@ class CallServer:
             return
         for frame in frames:
             self._on_frame(conversation, frame)
-        if conversation.holds_something:
+        if conversation.number in self._conversations and conversation.holds_something:
             self._check_budget()
 
     def _guarded(self, conversation: Conversation, step: Callable[[Conversation], None]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
+from shelltool.environment import forget_coerced_locale
 from shelltool.errors import ServerError, ShellToolError
 from shelltool.version import version_option
 
@@ -96,6 +97,7 @@ def command(context: click.Context, /, **options: object) -> int:
 
 def main() -> None:
     """Run the server and exit."""
+    forget_coerced_locale()
     try:
         sys.exit(command.main(prog_name=NAME, standalone_mode=False))
     except click.ClickException as error:

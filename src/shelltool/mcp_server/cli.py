@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from shelltool.environment import forget_coerced_locale
 from shelltool.errors import ProgramMissingError, ShellToolError
 from shelltool.shells import SHELLS, WRAPPER, check_intercepts, find_program, find_shell, named_program
 from shelltool.version import installed_version, version_option
@@ -100,6 +101,7 @@ def _serve(shell: Path, name: str, wrapper: Path, *, preserve_program_paths: boo
 
 def main() -> None:
     """Run the server and exit."""
+    forget_coerced_locale()
     try:
         sys.exit(command.main(prog_name=NAME, standalone_mode=False))
     except click.ClickException as error:

@@ -1,6 +1,7 @@
 """How the server is started: its options, the shells and wrappers they name, and what it says about itself."""
 
 import dataclasses
+import os
 import shutil
 import subprocess
 
@@ -93,6 +94,12 @@ def test_a_wrapper_that_asks_nobody_runs_nothing_outside_and_shows_in_what_was_j
     world.arguments = ["--execve", "/bin/false"]
     result = world.shell("/bin/echo hi; echo $?")
     assert (result["stdout"], result["judged_count"]) == ("1\n", 0)
+
+
+def test_commands_get_no_locale_that_nobody_set(world, monkeypatch):
+    for name in [name for name in os.environ if name.startswith(("LANG", "LC_"))]:
+        monkeypatch.delenv(name)
+    assert "LC_" not in world.shell("/usr/bin/env")["stdout"]
 
 
 @pytest.mark.parametrize("word", ["--help", "--version"])

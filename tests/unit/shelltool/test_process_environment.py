@@ -1,7 +1,12 @@
 """The environment of a command, step by step as the policy has it."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+import shelltool
 from shelltool.environment import InheritancePolicy, child_environment, inherited
 
 OWN = {
@@ -54,3 +59,16 @@ def test_what_is_given_comes_on_top_and_is_never_filtered():
     policy = InheritancePolicy(inherit="core", include_only=["HOME"])
     assert child_environment(OWN, policy, {"API_KEY": "given"}) == {"home": "/root", "API_KEY": "given"}
     assert child_environment(OWN, None, {"A": "1"}) == {"A": "1"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process was started with is known on Linux only")
+@pytest.mark.parametrize("given", [{}, {"LANG": "C"}, {"LC_CTYPE": "C.UTF-8"}, {"LC_ALL": "C"}])
+def test_a_locale_that_python_has_set_for_itself_is_forgotten_and_a_given_one_is_not(given):
+    shown = (
+        "import os, shelltool.environment as e; e.forget_coerced_locale(); print(sorted(os.environ.items()))"
+    )
+    environment = {"PYTHONPATH": str(Path(shelltool.__file__).parents[1]), **given}
+    done = subprocess.run(
+        [sys.executable, "-c", shown], env=environment, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout == f"{sorted(environment.items())}\n"
