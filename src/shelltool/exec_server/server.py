@@ -1,5 +1,6 @@
 """The server: its sessions, what they share, and the loops that take connections from WebSocket and from stdio."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -75,6 +76,7 @@ class ExecServer:
         helpers = Helpers(tmpdir=launcher.environment.get("TMPDIR"), shielded=launcher.shielded)
         self._machine = LocalMachine(workers=FileWorkers(helpers), approves=interceptor is not None)
         self._connections = 0
+        self._channels: set[WebSocketChannel] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -130,13 +132,21 @@ class ExecServer:
         except OSError as error:
             raise ServerError(f"--listen {address.url(address.port)}: {error.strerror or error}") from error
         async with server:
-            yield address.url(next(iter(server.sockets)).getsockname()[1])
+            try:
+                yield address.url(next(iter(server.sockets)).getsockname()[1])
+            finally:
+                await asyncio.gather(*(channel.close() for channel in self._channels))
 
     async def _serve_websocket(self, connection: ServerConnection) -> None:
         if self._connections >= CONNECTIONS_MAX:
             await connection.close(1013, "too many connections")
             return
-        await self.serve_channel(WebSocketChannel(connection, self.settings.limits))
+        channel = WebSocketChannel(connection, self.settings.limits)
+        self._channels.add(channel)
+        try:
+            await self.serve_channel(channel)
+        finally:
+            self._channels.discard(channel)
 
 
 def _quiet_logger() -> logging.Logger:

@@ -149,9 +149,8 @@ async def test_a_flood_to_nobody_is_not_held_up(flood, serving_once):
         assert resident_kib(server.pid) < SERVER_KIB_MAX
 
 
-async def test_a_client_that_never_reads_holds_up_no_other(serving_once):
+async def test_a_client_that_never_reads_holds_up_no_other_and_not_the_end(serving_once):
     async with serving_once() as server:
-        host, port = server.url.removeprefix("ws://").split(":")
         dead = await connect_websocket(server.url)
         # A window of next to nothing, and nobody who takes anything out of it.
         dead._connection.transport.get_extra_info("socket").setsockopt(
@@ -172,8 +171,8 @@ async def test_a_client_that_never_reads_holds_up_no_other(serving_once):
             for number in range(50):
                 assert await wire.run(f"p{number}", "echo", "x") == (b"x\n", 0)
         assert resident_kib(server.pid) < SERVER_KIB_MAX
-        assert (host, port.isdigit()) == ("127.0.0.1", True)
-        await dead.close()
+    # The server has ended, and did not wait for it either.
+    await dead.close()
 
 
 async def test_half_a_handshake_holds_up_nobody(serving_shared):

@@ -80,7 +80,12 @@ class WebSocketChannel:
         self._keeping.cancel()
         with suppress(ChannelClosedError):
             self._check_open()
-            await self._connection.close()
+            try:
+                async with asyncio.timeout(2 * CLOSE_S):
+                    await self._connection.close()
+            except TimeoutError:
+                # The library waits for as long as the other side reads nothing.
+                self._connection.transport.abort()
 
     async def is_alive(self, timeout_s: float) -> bool:
         """See `Channel`."""

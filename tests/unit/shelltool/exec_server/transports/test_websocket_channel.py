@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from shelltool.exec_server.errors import ChannelClosedError
+from shelltool.exec_server.transports import websocket
 from shelltool.exec_server.transports.websocket import Limits, WebSocketChannel, without_delay
 
 PATIENCE_S = 20.0
@@ -111,6 +112,17 @@ def test_a_transport_that_is_closed_already_is_left_alone():
             await channel.send(b"x")
         assert not await channel.is_alive(PATIENCE_S)
         await channel.close()
+
+    scene(test)(answers=True)
+
+
+def test_closing_does_not_wait_for_a_side_that_reads_nothing(monkeypatch):
+    monkeypatch.setattr(websocket, "CLOSE_S", 0.01)
+
+    async def test(wire, channel):
+        wire.close = asyncio.Event().wait
+        await channel.close()
+        assert wire.aborted.is_set()
 
     scene(test)(answers=True)
 
