@@ -75,12 +75,13 @@ def read_token(path: Path) -> bytes:
     """Give the digest of the token in a file."""
     try:
         with path.open("rb") as file:
-            token = file.read(TOKEN_BYTES + 1).strip()
+            words = file.read(TOKEN_BYTES + 1).split()
     except OSError as error:
         raise ServerError(f"--ws-token-file {path}: {error.strerror}") from error
-    if not token or len(token) > TOKEN_BYTES:
-        raise ServerError(f"--ws-token-file {path}: it holds no token, or more than {TOKEN_BYTES} bytes")
-    return hashlib.sha256(token).digest()
+    # A header can carry no white space.
+    if len(words) != 1 or len(words[0]) > TOKEN_BYTES:
+        raise ServerError(f"--ws-token-file {path}: a token is one word of at most {TOKEN_BYTES} bytes")
+    return hashlib.sha256(words[0]).digest()
 
 
 def parse_digest(text: str) -> bytes:

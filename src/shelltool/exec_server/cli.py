@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 
 from shelltool.environment import forget_coerced_locale
 from shelltool.errors import ServerError, ShellToolError
@@ -58,6 +59,13 @@ Examples:
     "--max-frame", "frame", default=16 << 20, show_default=True, help="Bytes of one WebSocket frame."
 )
 @click.option("--max-message", "message", default=64 << 20, show_default=True, help="Bytes of one message.")
+@click.option(
+    "--max-requests",
+    "requests",
+    default=1024,
+    show_default=True,
+    help="Requests of one connection at a time.",
+)
 @click.option("--ping-interval", "ping_s", default=30.0, show_default=True, help="Seconds between two pings.")
 @click.option(
     "--shell-escalation",
@@ -73,11 +81,18 @@ Examples:
     help="What is written to stderr, as lines of JSON.",
 )
 @version_option(NAME)
-def command(**options: object) -> int:
+@click.pass_context
+def command(context: click.Context, /, **options: object) -> int:
     """Start, feed, watch and end processes, and read and write files, for clients that may come back."""
     from shelltool.exec_server.running import Options, run
 
-    return run(Options.model_validate(options))
+    try:
+        given = Options.model_validate(options)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        option = next(each for each in context.command.params if each.name == problem["loc"][0])
+        raise click.BadParameter(problem["msg"], context, option) from error
+    return run(given)
 
 
 def main() -> None:

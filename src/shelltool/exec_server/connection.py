@@ -43,12 +43,20 @@ log = logging.getLogger(__name__)
 class Connection:
     """One client's."""
 
-    def __init__(self, channel: Channel, sessions: Sessions, machine: LocalMachine) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        sessions: Sessions,
+        machine: LocalMachine,
+        *,
+        requests_at_once: int = REQUESTS_AT_ONCE,
+    ) -> None:
         self.outgoing = Outgoing(channel)
         self.client = Initialize(client_name="")
         self._channel = channel
         self._sessions = sessions
         self._machine = machine
+        self._requests_at_once = requests_at_once
         self._handshake = Handshake()
         self._session: Session | None = None
         self._environment: LocalEnvironment | None = None
@@ -61,7 +69,8 @@ class Connection:
         """Serve until the connection ends."""
         sending = asyncio.create_task(self.outgoing.run())
         try:
-            while not sending.done() and (data := await self._channel.receive()) is not None:
+            # Once another connection has taken the session over, what still comes here is nobody's.
+            while (data := await self._channel.receive()) is not None and not self.outgoing.is_closed:
                 await self._take(data)
         except ProtocolViolationError as error:
             log.warning("protocol violation", extra={"peer": self._channel.name, "problem": str(error)})
@@ -144,8 +153,8 @@ class Connection:
         self._begin(request.id, method, params)
 
     def _check_room(self) -> None:
-        if len(self._tasks) >= REQUESTS_AT_ONCE:
-            raise invalid_request(f"more than {REQUESTS_AT_ONCE} requests at once")
+        if len(self._tasks) >= self._requests_at_once:
+            raise invalid_request(f"more than {self._requests_at_once} requests at once")
 
     async def _initialize(self, params: Initialize) -> Initialized:
         self._handshake.check_may_initialize()
@@ -183,6 +192,12 @@ class Connection:
             await asyncio.wait({before})
         try:
             result = await self._function(method)(params)
+            # Without a wait, for most: nothing that the handler caused is sent before its answer.
+            answer = (
+                await asyncio.to_thread(envelope.response, identifier, result)
+                if result.is_large
+                else envelope.response(identifier, result)
+            )
         except RpcError as error:
             self.outgoing.put(envelope.error_response(identifier, error))
         except ShellToolError as error:
@@ -192,13 +207,7 @@ class Connection:
             log.exception("request failed", extra={"peer": self._channel.name, "method": method.name})
             self.outgoing.put(envelope.error_response(identifier, internal("the server failed; see its log")))
         else:
-            # In the same step as the handler's last: nothing that it caused is sent before its answer.
-            answer = envelope.response
-            self.outgoing.put(
-                await asyncio.to_thread(answer, identifier, result)
-                if result.is_large
-                else answer(identifier, result)
-            )
+            self.outgoing.put(answer)
 
     def _function(self, method: Method) -> Callable[[Message], Awaitable[Message]]:
         environment: Any = self._environment

@@ -40,7 +40,10 @@ class ProcessService(Protocol):
         """Start a process under an id that the caller chooses."""
 
     def events(self, process_id: str) -> AsyncIterator[ProcessEvent]:
-        """Give all that happens to a process, in order, from its start on; the last one is its close or its failure."""
+        """Give all that happens to a process, in order, from its start on; the last one is its close or its failure.
+
+        For one caller, once: what was given need not be kept.
+        """
 
     async def read(self, params: ReadProcess) -> ReadResult:
         """Give output that is retained, waiting for some if asked to."""

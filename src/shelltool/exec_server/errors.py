@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from shelltool.errors import ExecServerError
+from shelltool.errors import ExecServerError, SandboxError, SandboxPlanError, SandboxPolicyError
 from shelltool.exec_server.paths import path_to_uri
 
 INVALID_REQUEST = -32600
@@ -68,6 +68,15 @@ def from_os_error(error: OSError, path: str | None = None, *, spawning: bool = F
     code = INTERNAL if spawning else _CODE_OF_ERRNO.get(number, INTERNAL)
     named = path if path is not None else error.filename if isinstance(error.filename, str) else None
     return RpcError(code, os_error_text(number), error_data(number, named))
+
+
+def from_sandbox_error(error: SandboxError, path: str | None = None) -> RpcError:
+    """Answer that nothing was done because it could not be confined as asked."""
+    if isinstance(error, SandboxPolicyError):
+        return invalid_params(str(error))
+    if isinstance(error, SandboxPlanError):
+        return invalid_request(str(error), path=path)
+    return internal(str(error))
 
 
 def os_error_text(number: int) -> str:

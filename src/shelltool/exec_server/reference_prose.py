@@ -41,7 +41,7 @@ compressed, and TCP_NODELAY is set.
 | one message that comes in | {_LIMITS.message_bytes} bytes | `--max-message` |
 | time between two pings, and for the answer while nothing moves | {_LIMITS.ping_s:.0f} s | `--ping-interval` |
 | connections | {CONNECTIONS_MAX} | |
-| requests of one connection at a time | {connection.REQUESTS_AT_ONCE}; more are refused | |
+| requests of one connection at a time | {connection.REQUESTS_AT_ONCE}; more are refused | `--max-requests` |
 | bytes that wait for a slow client before its processes wait | {FULL_BYTES} | |
 
 Requests look like `{{"id":1,"method":"…","params":{{}}}}` (`id` is a string or a 64-bit integer; no `jsonrpc` member is
@@ -65,7 +65,9 @@ other paths 404. On stderr there is one JSON object a line for connections (refu
 and with `--log-level debug` for requests: who (`peer`, `session`), and what (`event`, `method`, `process_id`). Neither
 tokens nor params, arguments, environments, data or whole session ids are in it.
 
-Whoever may connect can do what the server's user can do. A session's id is the key to its processes.
+Whoever may connect can do what the server's user can do. On loopback that is every process of the machine, sandboxed
+ones that have the network included: name a token where there are such. A session's id is the key to its processes.
+Nothing is encrypted here: across a network, go through ssh, or a proxy that does TLS. [security.md](security.md) says more.
 """
 
 _SESSIONS = f"""

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,6 +43,7 @@ class Options(BaseModel):
     retained: int = Field(ge=0)
     frame: int = Field(ge=1024)
     message: int = Field(ge=1024)
+    requests: int = Field(ge=1)
     ping_s: float = Field(gt=0)
     exit_on_stdin_close: bool = False
     shell_escalation: bool = False
@@ -68,6 +69,7 @@ class Options(BaseModel):
             limits=Limits(
                 frame_bytes=self.frame, message_bytes=max(self.frame, self.message), ping_s=self.ping_s
             ),
+            requests_at_once=self.requests,
             session_ttl_s=self.ttl_s,
             retention_s=self.retention_s,
             retained_bytes=self.retained,
@@ -123,18 +125,20 @@ def run(options: Options) -> int:
 
 
 async def _serve_stdio(settings: ServerSettings, source: int, sink: int) -> None:
+    stop = _stop_signals()
     async with ExecServer(settings) as server:
         serving = asyncio.create_task(server.serve_lines(source, sink))
-        stopped = asyncio.create_task(_stop_signal())
+        stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
         await _cancel(serving, stopped)
 
 
 async def _serve_websocket(settings: ServerSettings, address: Address, *, stdin_counts: bool) -> None:
+    stop = _stop_signals()  # whoever has read the line may send one
     async with ExecServer(settings) as server, server.listening(address) as url:
         sys.stdout.write(f"{url}\n")
         sys.stdout.flush()
-        ends = [asyncio.create_task(_stop_signal())]
+        ends: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
         if stdin_counts:
             ends.append(asyncio.create_task(_end_of_stdin()))
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -143,18 +147,19 @@ async def _serve_websocket(settings: ServerSettings, address: Address, *, stdin_
         await server.close()
 
 
-async def _cancel(*tasks: "asyncio.Task[None]") -> None:
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _stop_signal() -> None:
+def _stop_signals() -> asyncio.Event:
+    """Give what is set when a signal says that it is over; from now on."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
-    await stopped.wait()
+    return stopped
 
 
 async def _end_of_stdin() -> None:

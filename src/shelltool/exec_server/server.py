@@ -1,5 +1,6 @@
 """The server: its sessions, what they share, and the loops that take connections from WebSocket and from stdio."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from shelltool.errors import ServerError
 from shelltool.exec_server.access import Address, Gate, check_exposure
 from shelltool.exec_server.channel import Channel
-from shelltool.exec_server.connection import Connection
+from shelltool.exec_server.connection import REQUESTS_AT_ONCE, Connection
 from shelltool.exec_server.files.helper_pool import Helpers
 from shelltool.exec_server.files.workers import FileWorkers
 from shelltool.exec_server.local_environment import LocalMachine
@@ -41,6 +42,7 @@ class ServerSettings:
     """What can be chosen. The defaults are the reference server's."""
 
     limits: Limits = field(default_factory=Limits)
+    requests_at_once: int = REQUESTS_AT_ONCE
     session_ttl_s: float = 80.0
     retention_s: float = 80.0
     retained_bytes: int = 1 << 20
@@ -74,6 +76,7 @@ class ExecServer:
         helpers = Helpers(tmpdir=launcher.environment.get("TMPDIR"), shielded=launcher.shielded)
         self._machine = LocalMachine(workers=FileWorkers(helpers), approves=interceptor is not None)
         self._connections = 0
+        self._channels: set[WebSocketChannel] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -91,7 +94,11 @@ class ExecServer:
         self._connections += 1
         log.info("connection opened", extra={"peer": channel.name, "connections": self._connections})
         try:
-            await Connection(channel, self.sessions, self._machine).run()
+            requests = self.settings.requests_at_once
+            await Connection(channel, self.sessions, self._machine, requests_at_once=requests).run()
+        except Exception:
+            log.exception("connection failed", extra={"peer": channel.name})
+            raise
         finally:
             self._connections -= 1
             log.info("connection closed", extra={"peer": channel.name, "connections": self._connections})
@@ -125,13 +132,21 @@ class ExecServer:
         except OSError as error:
             raise ServerError(f"--listen {address.url(address.port)}: {error.strerror or error}") from error
         async with server:
-            yield address.url(next(iter(server.sockets)).getsockname()[1])
+            try:
+                yield address.url(next(iter(server.sockets)).getsockname()[1])
+            finally:
+                await asyncio.gather(*(channel.close() for channel in self._channels))
 
     async def _serve_websocket(self, connection: ServerConnection) -> None:
         if self._connections >= CONNECTIONS_MAX:
             await connection.close(1013, "too many connections")
             return
-        await self.serve_channel(WebSocketChannel(connection, self.settings.limits))
+        channel = WebSocketChannel(connection, self.settings.limits)
+        self._channels.add(channel)
+        try:
+            await self.serve_channel(channel)
+        finally:
+            self._channels.discard(channel)
 
 
 def _quiet_logger() -> logging.Logger:

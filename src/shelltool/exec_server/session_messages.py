@@ -36,7 +36,7 @@ class ApproveExec(Message):
 
     process_id: str
     program: str
-    argv: list[str]
+    argv: list[str] = Field(description=r"bytes that are not UTF-8 are written as `\xff`, here and elsewhere")
     cwd: WirePath
     place: str = Field(description="`outside` or `inside` the sandbox, or `no-sandbox`: where it would run")
     reason: str | None = Field(default=None, description="which rule asks")

@@ -30,6 +30,7 @@ OPTIONS = {
     "session_ttl_s": "--session-ttl",
     "retention_s": "--process-retention",
     "retained_bytes": "--retained-output",
+    "requests_at_once": "--max-requests",
 }
 
 

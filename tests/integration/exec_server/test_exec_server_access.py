@@ -4,9 +4,13 @@ import asyncio
 import json
 
 import pytest
+from websockets.asyncio.client import connect
 
 from integration.exec_server.wire import Wire, encoded
+from shelltool.exec_server import server as server_module
+from shelltool.exec_server.access import Address
 from shelltool.exec_server.errors import ChannelClosedError
+from shelltool.exec_server.server import ExecServer
 from shelltool.exec_server.transports.websocket import connect_websocket
 
 UPGRADE = (
@@ -36,6 +40,41 @@ async def test_pages_and_other_paths_are_refused(serving_shared):
             assert await status_of(server.url, path, UPGRADE + "Origin: http://page\r\n") == 403
             assert await status_of(server.url, path, UPGRADE + "Origin: null\r\n") == 403
         assert await status_of(server.url) in {400, 426}
+
+
+async def test_more_connections_than_there_may_be_are_told_to_come_later(monkeypatch):
+    monkeypatch.setattr(server_module, "CONNECTIONS_MAX", 1)
+    async with ExecServer() as server, server.listening(Address("127.0.0.1", 0)) as url:
+        first = Wire(await connect_websocket(url))
+        await first.open()
+        second = await connect_websocket(url)
+        assert await asyncio.wait_for(second.receive(), 20) is None
+        assert second._connection.close_code == 1013
+        assert await first.call("environment/status") == {"status": "ready"}
+        await second.close()
+        await first.close()
+
+
+async def test_who_does_not_finish_the_handshake_is_cut_off(monkeypatch):
+    monkeypatch.setattr(server_module, "OPEN_S", 0.05)
+    async with ExecServer() as server, server.listening(Address("127.0.0.1", 0)) as url:
+        host, port = url.removeprefix("ws://").split(":")
+        for half in (b"", b"GET / HTTP/1.1\r\n"):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(half)
+            # An answer that says so may come before the end.
+            await asyncio.wait_for(reader.read(), 20)
+            writer.close()
+
+
+async def test_an_offer_to_compress_is_not_taken_and_does_no_harm(serving_shared):
+    async with serving_shared() as server, connect(server.url, compression="deflate") as connection:
+        assert connection.request is not None
+        assert connection.response is not None
+        assert "permessage-deflate" in connection.request.headers["Sec-WebSocket-Extensions"]
+        assert "Sec-WebSocket-Extensions" not in connection.response.headers
+        await connection.send('{"id":1,"method":"initialize","params":{"clientName":"t"}}')
+        assert "sessionId" in json.loads(await connection.recv())["result"]
 
 
 async def test_a_token_is_needed_where_one_is_configured(serving_once, tmp_path):

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from websockets.asyncio.server import serve
 
 from integration.exec_server.serving import TRANSPORTS, in_memory, over_stdio, over_websocket
+from integration.exec_server.test_exec_server_sessions import wait_until_gone
 from shelltool.exec_server.client import ExecServerClient, RemoteEnvironment, TransportError
 from shelltool.exec_server.errors import RpcError
 from shelltool.exec_server.files.messages import GetMetadata, ReadFile, WriteFile
@@ -30,6 +32,7 @@ from shelltool.exec_server.processes.messages import (
 )
 from shelltool.exec_server.processes.process import Settings
 from shelltool.exec_server.processes.service import LocalProcesses
+from shelltool.exec_server.transports import websocket
 
 PATIENCE_S = 30.0
 
@@ -136,6 +139,19 @@ async def test_a_process_is_fed_and_ended(environment):
         assert (b"".join(chunk.chunk for chunk in read.chunks), read.failure) == (b"ab", None)
 
 
+async def test_closing_an_environment_ends_what_was_started_through_it(environment):
+    async with environment() as here:
+        await here.processes.start(process("done", "true"))
+        await followed(here, "done")
+        await here.processes.start(process("p", "sh", "-c", "setsid sleep 60 & echo $! $$; sleep 60"))
+        events = here.processes.events("p")
+        first = await asyncio.wait_for(anext(events), PATIENCE_S)
+        assert isinstance(first, ProcessOutput)
+        await asyncio.wait_for(here.close(), PATIENCE_S)
+        for pid in map(int, first.chunk.split()):
+            await wait_until_gone(pid)
+
+
 async def test_failures_are_the_same_here_and_there(environment, tmp_path):
     async with environment() as here:
         with pytest.raises(RpcError) as raised:
@@ -198,6 +214,34 @@ async def test_writes_survive_a_cut_and_are_written_once(returning):
         await here.processes.close_stdin(CloseStdin(process_id="p"))
         expected = b"".join(b"%d\n" % number for number in range(60))
         assert output_of(await followed(here, "p")) == expected
+
+
+async def test_a_write_that_is_larger_than_a_frame_arrives(returning):
+    size = 20 << 20
+    async with returning() as server, ExecServerClient(server.connector) as client:
+        here = RemoteEnvironment(client)
+        await here.processes.start(process("p", "wc", "-c", pipe_stdin=True))
+        writing = here.processes.write(WriteProcess(process_id="p", chunk=bytes(size)))
+        assert (await asyncio.wait_for(writing, PATIENCE_S)).status == "accepted"
+        await here.processes.close_stdin(CloseStdin(process_id="p"))
+        assert output_of(await followed(here, "p")) == b"%d\n" % size
+
+
+async def test_a_server_that_says_too_much_is_not_listened_to(monkeypatch):
+    monkeypatch.setattr(websocket, "ANSWER_BYTES", 10_000)
+
+    async def talk(connection):
+        await connection.send("x" * 10_000)
+        await connection.send("x" * 10_001)
+        await connection.wait_closed()
+
+    async with serve(talk, "127.0.0.1", 0, compression=None) as server:
+        host, port = next(iter(server.sockets)).getsockname()
+        channel = await websocket.connect_websocket(f"ws://{host}:{port}")
+        async with asyncio.timeout(PATIENCE_S):
+            assert await channel.receive() == b"x" * 10_000
+            assert await channel.receive() is None
+        await channel.close()
 
 
 async def test_a_read_survives_a_cut(returning):

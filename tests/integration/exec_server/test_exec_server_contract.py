@@ -6,7 +6,12 @@ import pytest
 
 from integration.exec_server.serving import in_memory
 from integration.exec_server.wire import encoded
+from shelltool.exec_server.connection import Connection
+from shelltool.exec_server.environment_messages import EnvironmentStatus
 from shelltool.exec_server.files.service import LocalFiles
+from shelltool.exec_server.local_environment import LocalEnvironment
+from shelltool.exec_server.server import ExecServer
+from shelltool.exec_server.transports.memory import MemoryChannel
 
 
 async def test_the_answer_to_initialize_names_session_and_machine(serving):
@@ -107,6 +112,44 @@ async def test_an_unknown_method_is_told_and_unknown_members_are_ignored(serving
     async with serving() as server, server.session() as wire:
         assert (await wire.refused("nope/x")).code == -32601
         assert await wire.call("process/list", later=1) == {"processes": []}
+
+
+async def test_no_more_requests_are_taken_at_once_than_the_limit_says(serving):
+    async with serving(requests_at_once=2) as server, server.session() as wire:
+        await wire.start("p", "cat", pipeStdin=True)
+        first = await wire.ask("process/read", processId="p", waitMs=60_000)
+        assert await wire.call("environment/status") == {"status": "ready"}
+        second = await wire.ask("process/read", processId="p", waitMs=60_000)
+        refused = await wire.refused("environment/status")
+        assert (refused.code, refused.message) == (-32600, "more than 2 requests at once")
+        assert not first.done()
+        assert not second.done()
+
+
+async def test_a_fault_of_ours_that_ends_a_connection_is_in_the_log(monkeypatch, caplog):
+    async def fail(self, params):
+        raise KeyError(params.client_name)
+
+    monkeypatch.setattr(Connection, "_initialize", fail)
+    near, far = MemoryChannel.pair()
+    async with ExecServer() as server:
+        serving = asyncio.create_task(server.serve_channel(far))
+        await near.send(b'{"id":1,"method":"initialize","params":{"clientName":"t"}}')
+        assert await asyncio.wait_for(near.receive(), 20) is None
+        with pytest.raises(KeyError):
+            await serving
+    (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert (record.message, record.peer) == ("connection failed", "memory")
+
+
+async def test_an_answer_that_can_not_be_written_is_an_error_and_no_silence(installation, monkeypatch):
+    async def status(self, params):
+        return EnvironmentStatus.model_construct(status="\udcff")  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LocalEnvironment, "status", status)
+    async with in_memory(installation) as server, server.session() as wire:
+        refused = await wire.refused("environment/status")
+        assert (refused.code, refused.message) == (-32603, "the server failed; see its log")
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,8 @@ async def test_a_frame_of_sixteen_mebibytes_is_taken_and_one_byte_more_is_not(se
                 data = head + text + '"}}'
                 data += " " * (16 * MIB + excess - len(data))
                 assert len(data) == 16 * MIB + excess
-                await wire.send(data)
+                # Our client's channel would send two.
+                await wire.channel._connection.send(data)
                 if excess:
                     await asyncio.wait_for(wire.ended.wait(), PATIENCE_S)
                     assert wire.channel._connection.close_code == 1009
@@ -148,9 +149,8 @@ async def test_a_flood_to_nobody_is_not_held_up(flood, serving_once):
         assert resident_kib(server.pid) < SERVER_KIB_MAX
 
 
-async def test_a_client_that_never_reads_holds_up_no_other(serving_once):
+async def test_a_client_that_never_reads_holds_up_no_other_and_not_the_end(serving_once):
     async with serving_once() as server:
-        host, port = server.url.removeprefix("ws://").split(":")
         dead = await connect_websocket(server.url)
         # A window of next to nothing, and nobody who takes anything out of it.
         dead._connection.transport.get_extra_info("socket").setsockopt(
@@ -171,16 +171,8 @@ async def test_a_client_that_never_reads_holds_up_no_other(serving_once):
             for number in range(50):
                 assert await wire.run(f"p{number}", "echo", "x") == (b"x\n", 0)
         assert resident_kib(server.pid) < SERVER_KIB_MAX
-        assert (host, port.isdigit()) == ("127.0.0.1", True)
-        await dead.close()
-
-
-async def test_more_requests_at_once_than_a_server_takes_are_refused(serving):
-    async with serving() as server, server.session() as wire:
-        await wire.start("p", "sleep", "60")
-        reads = [await wire.ask("process/read", processId="p", waitMs=60_000) for _ in range(1100)]
-        refused = await asyncio.wait_for(reads[-1], PATIENCE_S)
-        assert refused["error"]["message"] == "more than 1024 requests at once"
+    # The server has ended, and did not wait for it either.
+    await dead.close()
 
 
 async def test_half_a_handshake_holds_up_nobody(serving_shared):

@@ -2,13 +2,19 @@
 
 import asyncio
 import base64
+import io
 import os
 import signal
+from typing import Any
 
 import pytest
 
 from integration.exec_server.serving import in_memory, over_stdio, over_websocket
 from integration.exec_server.wire import Wire, encoded
+from shelltool.exec_server.access import Address
+from shelltool.exec_server.running import _serve_websocket
+from shelltool.exec_server.server import ServerSettings
+from shelltool.exec_server.transports.memory import MemoryChannel
 from shelltool.exec_server.transports.websocket import WebSocketChannel, connect_websocket
 
 RETURNING = {"memory": in_memory, "websocket": over_websocket}
@@ -116,6 +122,25 @@ async def test_a_write_that_was_cut_off_is_written_once(returning):
             assert [chunk["chunk"] for chunk in chunks] == [encoded(b"once\n")]
 
 
+async def test_a_write_that_is_cut_off_while_it_waits_is_written_whole_and_once(returning, tmp_path):
+    size = 3 << 20
+    os.mkfifo(tmp_path / "go")
+    async with returning() as server:
+        async with server.session() as wire:
+            await wire.start("p", "sh", "-c", f"cat {tmp_path}/go; exec wc -c", pipeStdin=True)
+            session = wire.session
+            chunk = encoded(bytes(size))
+            writing = await wire.ask("process/write", processId="p", chunk=chunk, writeId="w")
+            assert await wire.call("environment/status") == {"status": "ready"}
+            assert not writing.done(), "nobody reads it yet"
+        async with server.session(resumeSessionId=session) as wire:
+            again = await wire.call("process/write", processId="p", chunk=chunk, writeId="w")
+            assert again == {"status": "accepted"}
+            await wire.call("process/closeStdin", processId="p")
+            (tmp_path / "go").write_text("", encoding="utf-8")
+            assert await wire.ended_process("p") == (b"%d\n" % size, 0)
+
+
 async def test_a_long_poll_that_was_cut_off_can_be_asked_again(returning):
     async with returning() as server:
         async with server.session() as wire:
@@ -144,6 +169,46 @@ async def test_a_session_can_be_taken_over(returning):
             await asyncio.wait_for(first.ended.wait(), PATIENCE_S)
             await second.call("process/write", processId="p", chunk=encoded(b"x"), writeId="1")
             await second.wait_for("p", "process/output")
+
+
+class Lingering(MemoryChannel):
+    """A channel that takes its time to close, as a closing handshake does; what is on its way still arrives."""
+
+    def __init__(self, *queues: Any) -> None:
+        super().__init__(*queues)
+        self.may_close = asyncio.Event()
+
+    async def close(self) -> None:
+        await self.may_close.wait()
+        await super().close()
+
+
+async def test_what_still_comes_over_a_connection_whose_session_was_taken_over_is_not_done(installation):
+    async with in_memory(installation) as server:
+        assert server.server is not None
+        ours, theirs = Lingering.pair()
+        serving = asyncio.create_task(server.server.serve_channel(theirs))
+        first = Wire(ours)
+        await first.open()
+        await first.start("p", "cat", pipeStdin=True)
+        async with server.connection() as second:
+            opened = await second.ask(
+                "initialize", clientName="t", resumeSessionId=first.session, takeOver=True
+            )
+            async with asyncio.timeout(PATIENCE_S):
+                while server.server.sessions._sessions[first.session].connection is not None:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+                await first.ask("process/write", processId="p", chunk=encoded(b"late\n"), writeId="1")
+                while not theirs._incoming.empty():  # noqa: ASYNC110 - as above, nobody tells
+                    await asyncio.sleep(0)
+                theirs.may_close.set()
+                assert "result" in await opened
+            await second.send({"method": "initialized"})
+            await second.call("process/closeStdin", processId="p")
+            assert await second.ended_process("p") == (b"", 0)
+        ours.may_close.set()
+        await first.close()
+        await asyncio.wait_for(serving, PATIENCE_S)
 
 
 async def test_file_handles_end_with_their_connection(returning, tmp_path):
@@ -215,6 +280,25 @@ async def test_the_end_of_the_server_leaves_no_process(number, installation):
         os.kill(server.pid, number)
         for pid in pids:
             await wait_until_gone(pid)
+
+
+async def test_a_signal_right_after_the_line_ends_the_server_as_any_other(monkeypatch):
+    missed = []
+
+    class Reader(io.StringIO):
+        """Whoever reads the line, and sends a signal at once."""
+
+        def flush(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: missed.append("missed"))
+    try:
+        monkeypatch.setattr("sys.stdout", Reader())
+        serving = _serve_websocket(ServerSettings(), Address("127.0.0.1", 0), stdin_counts=False)
+        await asyncio.wait_for(serving, PATIENCE_S)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert missed == []
 
 
 async def test_the_end_of_stdin_ends_a_server_on_stdio_and_its_processes(installation):

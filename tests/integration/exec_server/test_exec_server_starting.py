@@ -64,6 +64,15 @@ async def test_the_environment_is_just_what_was_computed(serving):
         assert incomplete.code == -32602
 
 
+async def test_what_a_client_sets_for_the_loader_is_for_its_process_alone(serving, tmp_path):
+    async with serving() as server, server.session() as wire:
+        env = {"LD_DEBUG": "files", "LD_DEBUG_OUTPUT": str(tmp_path / "loaded"), "ODD": "a=b"}
+        output, _ = await wire.run("p", "/usr/bin/env", env=env)
+        assert sorted(output.decode().splitlines()) == [f"{name}={value}" for name, value in env.items()]
+        pid = (await wire.call("process/list"))["processes"][0]["pid"]
+        assert [path.name for path in tmp_path.iterdir()] == [f"loaded.{pid}"]
+
+
 async def test_paths_come_as_uris_and_as_they_are(serving, tmp_path):
     odd = tmp_path / "a b#c%20?"
     odd.mkdir()

@@ -101,7 +101,7 @@ class Wire:
         await self.wait_for(process_id, "process/closed")
         exited = await self.wait_for(process_id, "process/exited")
         numbers = [params["seq"] for _, params in self.events[process_id]]
-        assert sorted(numbers) == list(range(1, len(numbers) + 1))
+        assert numbers == list(range(1, len(numbers) + 1)), "in order on the wire, too"
         assert self.events[process_id][-1][0] == "process/closed"
         return self.output(process_id), exited["exitCode"]
 

@@ -28,8 +28,11 @@ from shelltool.exec_server.session_messages import (
     Initialize,
     Initialized,
 )
+from shelltool.exec_server.transports.websocket import Limits
 
 INITIALIZE_S = 10.0
+REQUEST_BYTES = Limits().message_bytes
+"""A server that gets more closes the connection, and would do so again and again."""
 RECOVERY_S = 25.0
 """Less than the time to live of a session with any server but the oldest."""
 
@@ -85,13 +88,14 @@ class ExecServerClient:
     async def __aenter__(self) -> Self:
         await self._connect()
         self._running = asyncio.create_task(self._run())
+        self._running.add_done_callback(self._stopped)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._running:
-            self._running.cancel()
-            await asyncio.gather(self._running, *self._answers, return_exceptions=True)
-        self._fail(TransportError("the client is closed"))
+        ended = {*self._answers, *([self._running] if self._running else [])}
+        for task in ended:
+            task.cancel()
+        await asyncio.gather(*ended, return_exceptions=True)
         if self._channel:
             await self._channel.close()
 
@@ -116,6 +120,8 @@ class ExecServerClient:
             raise self._failure
         identifier = next(self._ids)
         data = envelope.request(identifier, method, params, native_paths=self.native_paths)
+        if len(data) > REQUEST_BYTES:
+            raise TransportError(f"{method}: the request has {len(data)} bytes, more than {REQUEST_BYTES}")
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._pending[identifier] = _Pending(method, data, reply)
         try:
@@ -181,6 +187,10 @@ class ExecServerClient:
             answer = await self._approve(ApproveExec.model_validate(request.params))
         except ValidationError:
             answer = Approval(accepted=False, reason="the question makes no sense")
+        except Exception:
+            # Whatever it is that our caller raises: a command waits for an answer.
+            log.exception("a question could not be answered")
+            answer = Approval(accepted=False, reason="the client failed to ask")
         await self._send(envelope.response(request.id, answer))
 
     async def _connect(self) -> None:
@@ -212,8 +222,9 @@ class ExecServerClient:
             if isinstance(message, Reply) and message.id == identifier:
                 if message.error:
                     raise message.error
+                session = _session_of(message)
                 await channel.send(envelope.notification("initialized", Nothing()))
-                return Initialized.model_validate(message.result)
+                return session
             await self._take(data)
         raise ChannelClosedError("the connection ended")
 
@@ -239,6 +250,11 @@ class ExecServerClient:
                 text = f"{pending.method}: the connection was lost; nobody knows whether it was done"
                 pending.reply.set_exception(TransportError(text))
 
+    def _stopped(self, running: asyncio.Task[None]) -> None:
+        """Leave nobody waiting, whatever it is that has ended the reading."""
+        error = None if running.cancelled() else running.exception()
+        self._fail(TransportError(f"the client has failed: {error!r}" if error else "the client is closed"))
+
     def _fail(self, error: TransportError) -> None:
         if self._failure:
             return
@@ -249,3 +265,10 @@ class ExecServerClient:
                 pending.reply.set_exception(error)
         for failed in self.on_failed:
             failed(error)
+
+
+def _session_of(reply: Reply) -> Initialized:
+    try:
+        return Initialized.model_validate(reply.result)
+    except ValidationError as error:
+        raise TransportError(f"initialize: the answer makes no sense: {problems_of(error)}") from error

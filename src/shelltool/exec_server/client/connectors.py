@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from shelltool.exec_server.channel import Channel
 from shelltool.exec_server.errors import ChannelClosedError
 from shelltool.exec_server.transports.lines import LineChannel
-from shelltool.exec_server.transports.websocket import Limits, connect_websocket
+from shelltool.exec_server.transports.websocket import ANSWER_BYTES, Limits, connect_websocket
 
-LINE_BYTES = 1 << 30
-"""Of an answer; a file of 512 MiB comes as one."""
 END_S = 5.0
 
 
@@ -53,7 +51,7 @@ class ProgramChannel(LineChannel):
             os.dup(child.stdout.fileno()),
             os.dup(child.stdin.fileno()),
             name=f"process {child.pid}",
-            line_bytes=LINE_BYTES,
+            line_bytes=ANSWER_BYTES,
         )
         child.stdin.close()
         child.stdout.close()

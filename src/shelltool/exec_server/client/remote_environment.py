@@ -27,7 +27,7 @@ class RemoteHttp:
 
 
 class RemoteEnvironment:
-    """The environment of a client's server. Closing it leaves the client open."""
+    """The environment of a client's server. Closing it leaves the client, and with it the session, open."""
 
     def __init__(self, client: ExecServerClient, notify: Notify | None = None) -> None:
         """`notify` gets notifications that are not about processes."""
@@ -47,7 +47,8 @@ class RemoteEnvironment:
         return await self._client.call("environment/status", params, EnvironmentStatus)
 
     async def close(self) -> None:
-        """End nothing: the session's time to live is the server's to count."""
+        """End the processes; handles and streams end with the connection."""
+        await self.processes.close()
 
     async def _hear(self, method: str, params: object) -> None:
         row = NOTIFICATIONS.get(method)

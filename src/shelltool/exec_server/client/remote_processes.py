@@ -1,6 +1,7 @@
 """Processes on the other side of an `ExecServerClient`: a `ProcessService` whose events are in order and complete."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncIterator
 
@@ -20,8 +21,10 @@ EVENTS: dict[str, type[Numbered]] = {
     "process/exited": m.ProcessExited,
     "process/closed": m.ProcessClosed,
 }
-EVENT_S = 1.0
-"""How long a gap in the events may last before the server is asked what is in it."""
+REMEMBERED_S = 80.0
+"""How long an ended process can still be followed, as with a server."""
+END_S = 15.0
+"""A server takes some seconds to give up what can't be ended."""
 
 
 class RemoteProcesses:
@@ -114,6 +117,21 @@ class RemoteProcesses:
         """See `ProcessService`."""
         return await self._client.call("process/list", params, m.ProcessList)
 
+    async def close(self) -> None:
+        """End every process that was started from here, and wait until it is gone."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                live = [replica for replica in self._replicas.values() if not replica.is_over]
+                await asyncio.gather(*map(self._end, live))
+
+    async def _end(self, replica: ProcessReplica) -> None:
+        news = self._news[replica.process_id]
+        with contextlib.suppress(TransportError, RpcError):
+            await self.terminate(m.TerminateProcess(process_id=replica.process_id))
+            while not replica.is_over:
+                news.clear()
+                await news.wait()
+
     async def _hear(self, method: str, params: object) -> None:
         kind = EVENTS.get(method)
         if kind is None:
@@ -125,7 +143,7 @@ class RemoteProcesses:
         replica = self._replicas.get(event.process_id)
         if replica:
             replica.accept(event)
-            self._news[event.process_id].set()
+            self._tell_news(replica)
 
     def _catch_up_with_all(self) -> None:
         for replica in self._replicas.values():
@@ -150,12 +168,22 @@ class RemoteProcesses:
             replica.fail(f"the server has lost the process: {error.message}")
         except TransportError as error:
             replica.fail(str(error))
-        self._news[replica.process_id].set()
+        self._tell_news(replica)
 
     def _fail_all(self, error: TransportError) -> None:
         for replica in self._replicas.values():
             replica.fail(f"exec-server transport disconnected: {error}")
-            self._news[replica.process_id].set()
+            self._tell_news(replica)
+
+    def _tell_news(self, replica: ProcessReplica) -> None:
+        if news := self._news.get(replica.process_id):
+            news.set()
+        if replica.is_over:
+            asyncio.get_running_loop().call_later(REMEMBERED_S, self._forget_ended, replica)
+
+    def _forget_ended(self, replica: ProcessReplica) -> None:
+        if self._replicas.get(replica.process_id) is replica:
+            self._forget(replica.process_id, None)
 
     def _forget(self, process_id: str, before: ProcessReplica | None) -> None:
         if before is None:

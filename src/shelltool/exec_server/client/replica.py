@@ -100,20 +100,19 @@ class ProcessReplica:
             self._drop_unread()
 
     def _drop_unread(self) -> None:
+        """Drop the oldest output; what else there is to tell stays."""
         while self._unread_bytes > UNREAD_BYTES_MAX:
-            first = self._unread.popleft()
-            if isinstance(first, OutputDropped):
-                dropped, first = first, self._unread.popleft()
-                start = dropped.first_seq
-            else:
-                start = getattr(first, "seq", 0)
-            if isinstance(first, ProcessOutput):
-                self._unread_bytes -= len(first.chunk)
-            self._unread.appendleft(
-                OutputDropped(
-                    process_id=self.process_id, first_seq=start, last_seq=getattr(first, "seq", start)
-                )
+            place, oldest = next(
+                (place, event) for place, event in enumerate(self._unread) if isinstance(event, ProcessOutput)
             )
+            self._unread_bytes -= len(oldest.chunk)
+            before = self._unread[place - 1] if place else None
+            first = before.first_seq if isinstance(before, OutputDropped) else oldest.seq
+            self._unread[place] = OutputDropped(
+                process_id=self.process_id, first_seq=first, last_seq=oldest.seq
+            )
+            if isinstance(before, OutputDropped):
+                del self._unread[place - 1]
 
     def _knows_exit(self) -> bool:
         return self._has_exited or any(isinstance(event, ProcessExited) for event in self._early.values())

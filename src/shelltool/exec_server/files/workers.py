@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from shelltool.errors import SandboxError, SandboxPlanError, SandboxPolicyError
-from shelltool.exec_server.errors import from_os_error, internal, invalid_params, invalid_request
+from shelltool.errors import SandboxError
+from shelltool.exec_server.errors import from_os_error, from_sandbox_error
 from shelltool.exec_server.files.calls import Calls, LocalCalls
 from shelltool.exec_server.files.helper_pool import Helpers
 
@@ -83,9 +83,5 @@ def _as_rpc_errors(path: str | None) -> Iterator[None]:
         # Names in a folder are of no use to a client.
         named = error.filename if isinstance(error.filename, str) and error.filename.startswith("/") else path
         raise from_os_error(error, named) from error
-    except SandboxPolicyError as error:
-        raise invalid_params(str(error)) from error
-    except SandboxPlanError as error:
-        raise invalid_request(str(error), path=path) from error
     except SandboxError as error:
-        raise internal(str(error)) from error
+        raise from_sandbox_error(error, path) from error

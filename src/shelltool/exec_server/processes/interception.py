@@ -137,10 +137,15 @@ class Interception:
 def _question(process_id: str, approval: Approval) -> ApproveExec:
     return ApproveExec(
         process_id=process_id,
-        program=approval.program,
-        argv=list(approval.argv),
+        program=_shown(approval.program),
+        argv=[_shown(word) for word in approval.argv],
         cwd=approval.workdir,
         place=approval.place,
-        reason=approval.why,
+        reason=_shown(approval.why) if approval.why else None,
         could_be_planted=approval.could_be_planted,
     )
+
+
+def _shown(text: str) -> str:
+    """Give what JSON can carry of what a script chose."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")

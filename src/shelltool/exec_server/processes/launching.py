@@ -13,7 +13,13 @@ from typing import Protocol
 
 from shelltool.environment import InheritancePolicy, child_environment
 from shelltool.errors import SandboxError
-from shelltool.exec_server.errors import from_os_error, internal, invalid_params, invalid_request
+from shelltool.exec_server.errors import (
+    from_os_error,
+    from_sandbox_error,
+    internal,
+    invalid_params,
+    invalid_request,
+)
 from shelltool.exec_server.processes.messages import EnvironmentPolicy, StartProcess
 from shelltool.sandbox import (
     Engine,
@@ -29,6 +35,8 @@ from shelltool.sandbox import (
 
 DEFAULT_PATH = "/bin:/usr/bin"
 """The C library's own, for a child without PATH."""
+SEARCH_MAX = 4096
+"""Characters of a PATH that is searched without a thread."""
 SHELL_OF_TERMINALS = "/bin/sh"
 
 
@@ -74,7 +82,9 @@ class Launcher:
 
     def needs_thread(self, params: StartProcess) -> bool:
         """Tell whether preparing it looks at more than a few files."""
-        return params.sandbox is not None or unwrap_or_none(params) is not None
+        if len(params.env.get("PATH", "")) > SEARCH_MAX:
+            return True
+        return params.sandbox is not None or _is_wrapped(params.argv)
 
     def prepare(self, params: StartProcess) -> Prepared:
         """Plan the start of a process; an `RpcError` says why it can't be."""
@@ -90,7 +100,7 @@ class Launcher:
         try:
             return self._confined(params, env)
         except SandboxError as error:
-            raise invalid_params(str(error)) from error
+            raise from_sandbox_error(error, params.cwd) from error
 
     def _environment(self, params: StartProcess) -> dict[str, str]:
         return child_environment(self.environment, _policy(params.env_policy), params.env)
@@ -133,14 +143,6 @@ class Launcher:
         return (*self.shielded, *self.engine().programs, *judged)
 
 
-def unwrap_or_none(params: StartProcess) -> bool | None:
-    """Tell whether a client has wrapped the command itself, well or badly; None: it has not."""
-    try:
-        return True if unwrap(params.argv) else None
-    except SandboxError:
-        return False
-
-
 def find_executable(name: str, env: Mapping[str, str], cwd: str) -> str:
     """Find a program as execvp(3) does, in the child's PATH and below its working folder."""
     if not name:
@@ -155,6 +157,14 @@ def find_executable(name: str, env: Mapping[str, str], cwd: str) -> str:
         if os.path.isfile(candidate):  # noqa: PTH113 - as above
             refused = errno.EACCES
     raise from_os_error(OSError(refused, os.strerror(refused), name), spawning=True)
+
+
+def _is_wrapped(argv: Sequence[str]) -> bool:
+    """Tell whether a client has wrapped the command itself, well or badly."""
+    try:
+        return unwrap(argv) is not None
+    except SandboxError:
+        return True
 
 
 def _policy(wanted: EnvironmentPolicy | None) -> InheritancePolicy | None:

@@ -12,6 +12,16 @@ Stream = Literal["stdout", "stderr", "pty"]
 TERMINAL_SIZE_MAX = 65_535
 Cells = Annotated[int, Field(ge=1, le=TERMINAL_SIZE_MAX)]
 GRACE_MS_MAX = 60_000
+WRITE_ID_MAX = 128
+"""Characters; they are remembered for as long as the process is."""
+PATTERNS_MAX = PATTERN_MAX = 256
+"""Each variable is held against each."""
+
+
+Patterns = Annotated[
+    list[Annotated[str, Field(max_length=PATTERN_MAX)]],
+    Field(max_length=PATTERNS_MAX, description=f"patterns of names, at most {PATTERNS_MAX}"),
+]
 
 
 def _not_empty(value: object) -> object:
@@ -25,9 +35,9 @@ class EnvironmentPolicy(Message):
 
     inherit: Literal["all", "core", "none"]
     ignore_default_excludes: bool
-    exclude: list[str]
+    exclude: Patterns
     set: dict[str, str]
-    include_only: list[str]
+    include_only: Patterns
 
 
 class TerminalSize(Message):
@@ -100,7 +110,11 @@ class WriteProcess(Message):
 
     process_id: str
     chunk: Base64
-    write_id: Annotated[str | None, BeforeValidator(_not_empty)] = None
+    write_id: Annotated[
+        str | None,
+        Field(max_length=WRITE_ID_MAX, description=f"at most {WRITE_ID_MAX} characters"),
+        BeforeValidator(_not_empty),
+    ] = None
 
 
 class WriteResult(Message):

@@ -19,7 +19,7 @@ PROCESS_METHODS = (
         errors=(
             "-32600 `process … already exists`, finished but retained ones included",
             "-32602 `argv must not be empty`; a path or a sandbox object that is not understood",
-            "-32603 it could not be started; `data.errno` and `data.path` say why",
+            "-32603 it could not be started; `data.errno` and `data.path` say why. No sandbox works here",
         ),
     ),
     Method(
@@ -42,7 +42,7 @@ PROCESS_METHODS = (
         function="write",
         family="exec",
         doc="Queue bytes for standard input. Answered when the queue has room; other requests go on meanwhile.",
-        errors=("-32602 `writeId must not be empty`; bad base64",),
+        errors=("-32602 `writeId must not be empty`; one that is too long; bad base64",),
     ),
     Method(
         name="process/closeStdin",

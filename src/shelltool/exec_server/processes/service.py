@@ -76,8 +76,7 @@ class LocalProcesses:
 
     async def start(self, params: m.StartProcess) -> m.StartResult:
         """See `ProcessService`."""
-        if self._is_closed:
-            raise invalid_request("the session has ended")
+        self._check_open()
         if params.process_id in self._entries:
             raise invalid_request(f"process {params.process_id} already exists")
         process = ManagedProcess(
@@ -108,6 +107,7 @@ class LocalProcesses:
         self._all.add(process)
         self._watch(process, prepared, interception)
         try:
+            self._check_open()  # preparing took its time, and nobody would end the process any more
             await process.start(prepared)
         finally:
             if interception:
@@ -187,6 +187,10 @@ class LocalProcesses:
             if left:
                 log.error("processes could not be ended", extra={"count": len(left)})
         self._entries.clear()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise invalid_request("the session has ended")
 
     def _known(self, process_id: str) -> ManagedProcess:
         entry = self._entries.get(process_id)

@@ -13,10 +13,12 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import IO
 
 from shelltool.descriptor_limit import original_limits
 from shelltool.errors import ProgramMissingError
@@ -35,7 +37,7 @@ REAP_ROUNDS = 5000
 
 
 class News(IntEnum):
-    """What a supervisor tells. Of FAILED_*, the value is an errno, of EXITED a status of wait(2)."""
+    """What a supervisor tells. Of FAILED_*, the value is an errno, of EXITED a status of wait(2), of GONE what is left."""
 
     STARTED = 1
     FAILED_FOLDER = 2
@@ -50,6 +52,9 @@ class SupervisorProgram:
 
     path: str
     argv: tuple[str, ...]
+    apart: bool = False
+    """Whether it reads the environment of the process from a file, and has the server's own: what a client sets for the
+    loader would be loaded into it, outside of the sandbox. One that is static loads nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +82,7 @@ def find_supervisor() -> SupervisorProgram:
 def python_supervisor() -> SupervisorProgram:
     """Give the supervisor that needs nothing but this Python."""
     twin = Path(__file__).with_name("supervisor.py")
-    return SupervisorProgram(sys.executable, (sys.executable, "-I", "-S", str(twin)))
+    return SupervisorProgram(sys.executable, (sys.executable, "-I", "-S", str(twin)), apart=True)
 
 
 class Supervisor:
@@ -165,18 +170,30 @@ def _spawn(program: SupervisorProgram, launch: Launch, control: int, files_limit
         CONTROL: control,
         kept: source,
     }
-    # Away from the numbers that are set up; onto itself, dup2 would leave it close-on-exec.
-    moved = {to: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(targets) + 1) for to, fd in targets.items()}
-    try:
+    with contextlib.ExitStack() as opened:
+        env = launch.env
+        if program.apart:
+            env = os.environ
+            targets[max(targets) + 1] = opened.enter_context(_environment_file(launch.env)).fileno()
+        # Away from the numbers that are set up; onto itself, dup2 would leave it close-on-exec.
+        moved = {}
+        for to, fd in targets.items():
+            moved[to] = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(targets) + 1)
+            opened.callback(os.close, moved[to])
         return os.posix_spawn(
             program.path,
             argv,
-            launch.env,
+            env,
             file_actions=[(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in moved.items()],
             setsid=True,
             setsigmask=[],
             setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
         )
-    finally:
-        for fd in moved.values():
-            os.close(fd)
+
+
+def _environment_file(env: Mapping[str, str]) -> IO[bytes]:
+    """Give a file without a name from which an environment is read."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked closes it
+    file.write(b"".join(b"%b=%b\0" % (os.fsencode(name), os.fsencode(value)) for name, value in env.items()))
+    file.seek(0)
+    return file

@@ -1,6 +1,7 @@
 """The supervisor where there is no compiled one: run as a program, it starts one process and leaves nothing of it.
 
-The twin of `native/process_supervisor.c`, which says what it is given; the messages are in `supervising.py`. On Linux
+The twin of `native/process_supervisor.c`, which says what it is given; the messages are in `supervising.py`. But for one
+thing: the environment of the process is read from the descriptor behind the last one that was named. On Linux
 it inherits what daemonises. Elsewhere it does not: there, what leaves the process group and loses its parent is not
 found. Sparing with imports, because a start waits for it.
 """
@@ -30,7 +31,6 @@ from shelltool.escalation.keeper_process import (
     guard,
     signal_descendants,
 )
-from shelltool.escalation.wrapping import read_environment
 
 CONTROL = 3
 FIXED_ARGUMENTS = 4
@@ -44,28 +44,28 @@ FILES_MAX = 1 << 16
 class Supervisor:
     """One process and what descends from it."""
 
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, arguments: list[str], env: dict[bytes, bytes]) -> None:
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, CONTROL)
         self._woken, wake = os.pipe()
         os.set_blocking(self._woken, False)
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._failure, self._child = _start(arguments)
+        self._failure, self._child = _start(arguments, env)
         self._killing_until = 0.0
 
     def supervise(self) -> None:
         """Serve until nothing is left."""
         _let_go_of_streams()
-        while True:
+        left = True
+        while left:
             self._wait()
-            if not self._reap():
-                break
-            if self._killing_until:
+            left = self._reap()
+            if left and self._killing_until:
                 signal_descendants(signal.SIGKILL, [self._child] if self._child else [])
                 if time.monotonic() >= self._killing_until:
                     break
-        self._tell(GONE, 0)
+        self._tell(GONE, int(left))
 
     def _wait(self) -> None:
         watched = [self._woken]
@@ -121,13 +121,13 @@ class Supervisor:
             self._server.send(MESSAGE.pack(kind, value), socket.MSG_DONTWAIT)
 
 
-def _start(arguments: list[str]) -> tuple[int, int]:
+def _start(arguments: list[str], env: dict[bytes, bytes]) -> tuple[int, int]:
     failure, report = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             os.setsid()
-            _become(arguments, report)
+            _become(arguments, env, report)
         except OSError as error:
             os.write(report, MESSAGE.pack(FAILED_EXEC, error.errno or 0))
         finally:
@@ -136,7 +136,7 @@ def _start(arguments: list[str]) -> tuple[int, int]:
     return failure, pid
 
 
-def _become(arguments: list[str], report: int) -> None:
+def _become(arguments: list[str], env: dict[bytes, bytes], report: int) -> None:
     flags, files, folder, program = arguments[:FIXED_ARGUMENTS]
     if flags.startswith("t"):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -149,8 +149,7 @@ def _become(arguments: list[str], report: int) -> None:
         os.write(report, MESSAGE.pack(FAILED_FOLDER, error.errno or 0))
         return
     _reset_signals()
-    entries = (entry.partition(b"=") for entry in read_environment())
-    os.execve(program, arguments[FIXED_ARGUMENTS:], {name: value for name, _, value in entries})
+    os.execve(program, arguments[FIXED_ARGUMENTS:], env)
 
 
 def _reset_signals() -> None:
@@ -182,7 +181,11 @@ def _close_strangers(kept: int) -> None:
 
 def run(arguments: list[str]) -> None:
     """Be the guard, and the supervisor proper in a child."""
-    _close_strangers(int(arguments[0][1:]))
+    kept = int(arguments[0][1:])
+    with os.fdopen(max(kept, CONTROL) + 1, "rb") as file:
+        entries = file.read().split(b"\0")[:-1]
+    env = {name: value for name, _, value in (entry.partition(b"=") for entry in entries)}
+    _close_strangers(kept)
     become_subreaper()
     supervisor = os.fork()
     if supervisor:
@@ -190,7 +193,7 @@ def run(arguments: list[str]) -> None:
         guard(supervisor, CONTROL)
         return
     become_subreaper()
-    Supervisor(arguments).supervise()
+    Supervisor(arguments, env).supervise()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from shelltool.exec_server.errors import ChannelClosedError
 
 CONNECT_S = 10.0
 CLOSE_S = 1.0
+ANSWER_BYTES = 1 << 30
+"""Of one message of a server; a file of 512 MiB comes as one."""
 QUEUED_FRAMES = 4
 """Frames of the largest size would take memory otherwise."""
 
@@ -41,9 +43,11 @@ def peer_name(connection: Connection) -> str:
 class WebSocketChannel:
     """One connection, of a server or of a client."""
 
-    def __init__(self, connection: Connection, limits: Limits) -> None:
+    def __init__(self, connection: Connection, limits: Limits, *, fragment_bytes: int | None = None) -> None:
+        """`fragment_bytes`: what is longer goes out in several frames; None: never."""
         self._connection = connection
         self._limits = limits
+        self._fragment_bytes = fragment_bytes
         self._moved = 0
         self._keeping = asyncio.create_task(self._keep_alive())
         without_delay(connection)
@@ -65,7 +69,8 @@ class WebSocketChannel:
     async def send(self, data: bytes) -> None:
         """See `Channel`."""
         try:
-            await self._connection.send(data, text=True)
+            self._check_open()
+            await self._connection.send(self._fragments(data), text=True)
         except ConnectionClosed as error:
             raise ChannelClosedError(f"{self.name} is closed") from error
         self._moved += 1
@@ -73,17 +78,36 @@ class WebSocketChannel:
     async def close(self) -> None:
         """See `Channel`."""
         self._keeping.cancel()
-        if not self._connection.transport.is_closing():  # asyncio fails where it is closed already
-            await self._connection.close()
+        with suppress(ChannelClosedError):
+            self._check_open()
+            try:
+                async with asyncio.timeout(2 * CLOSE_S):
+                    await self._connection.close()
+            except TimeoutError:
+                # The library waits for as long as the other side reads nothing.
+                self._connection.transport.abort()
 
     async def is_alive(self, timeout_s: float) -> bool:
         """See `Channel`."""
         try:
+            self._check_open()
             async with asyncio.timeout(timeout_s):
                 await (await self._connection.ping())
-        except (TimeoutError, ConnectionClosed):
+        except (TimeoutError, ConnectionClosed, ChannelClosedError):
             return False
         return True
+
+    def _check_open(self) -> None:
+        """Keep the library from a transport that is closed already, where asyncio itself fails."""
+        if self._connection.transport.is_closing():
+            raise ChannelClosedError(f"{self.name} is closed")
+
+    def _fragments(self, data: bytes) -> bytes | list[memoryview]:
+        size = self._fragment_bytes
+        if size is None or len(data) <= size:
+            return data
+        view = memoryview(data)
+        return [view[start : start + size] for start in range(0, len(data), size)]
 
     async def _keep_alive(self) -> None:
         with suppress(ConnectionClosed):
@@ -116,12 +140,12 @@ async def connect_websocket(
             open_timeout=CONNECT_S,
             ping_interval=None,
             close_timeout=CLOSE_S,
-            max_size=None,
+            max_size=ANSWER_BYTES,
             max_queue=QUEUED_FRAMES,
         )
     except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
         raise ChannelClosedError(f"{url}: can't connect: {error}") from error
-    return WebSocketChannel(connection, limits)
+    return WebSocketChannel(connection, limits, fragment_bytes=limits.frame_bytes)
 
 
 def without_delay(connection: Connection) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from integration.exec_server.files.subject import DEADLINE_S
-from shelltool.exec_server.files import folders
+from shelltool.exec_server.files import folders, walking
 
 LIMITS = {"maxDepth": 64, "maxDirectories": 100, "maxEntries": 100, "followDirectorySymlinks": False}
 
@@ -175,6 +175,14 @@ def test_a_walk_has_limits(subject):
     assert (len(found), truncated) == (2, True)
     found, truncated = walked(subject, subject.path(), maxDirectories=2)
     assert (("a/1", "directory") in found, ("b/1", "directory") in found, truncated) == (True, False, True)
+
+
+def test_a_walk_gives_no_more_than_an_answer_may_hold(subject, monkeypatch):
+    monkeypatch.setattr(walking, "RESPONSE_LIMIT", 3 * (walking.ITEM_OVERHEAD + len(subject.path("a"))))
+    for name in "abcd":
+        subject.put(name)
+    found, truncated = walked(subject, subject.path())
+    assert ([name for name, _ in found], truncated) == (["a", "b", "c"], True)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ GIVEN = {
     "retained": 3,
     "frame": 4096,
     "message": 8192,
+    "requests": 6,
     "ping_s": 5.0,
 }
 
@@ -47,12 +48,22 @@ def test_an_option_that_is_not_known_is_a_usage_error(monkeypatch, capsys):
     assert (raised.value.code, "No such option" in capsys.readouterr().err) == (2, True)
 
 
+@pytest.mark.parametrize("value", ["0", "nan", "x"])
+def test_a_limit_that_makes_no_sense_is_a_usage_error_that_names_its_option(value, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["codex-exec-server", "--ping-interval", value])
+    with pytest.raises(SystemExit) as raised:
+        cli.main()
+    err = capsys.readouterr().err
+    assert (raised.value.code, "Traceback" in err) == (2, False)
+    assert "'--ping-interval'" in err
+
+
 def test_every_limit_is_an_option():
     settings = Options.model_validate(GIVEN).settings()
     assert (settings.session_ttl_s, settings.retention_s, settings.retained_bytes) == (1.0, 2.0, 3)
     limits = settings.limits
     assert (limits.frame_bytes, limits.message_bytes, limits.ping_s) == (4096, 8192, 5.0)
-    assert settings.interceptor is None
+    assert (settings.requests_at_once, settings.interceptor) == (6, None)
 
 
 @pytest.mark.parametrize("change", [{"ttl_s": -1}, {"frame": 0}, {"ping_s": 0}, {"retained": -1}, {"x": 1}])

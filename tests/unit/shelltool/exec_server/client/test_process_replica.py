@@ -84,6 +84,19 @@ def test_a_caller_that_does_not_read_loses_the_oldest_output(monkeypatch):
     assert rest == events[4:]
 
 
+def test_the_end_is_told_whatever_output_comes_behind_it(monkeypatch):
+    monkeypatch.setattr(replica_module, "UNREAD_BYTES_MAX", 12)
+    events, _ = life(3, late=4)
+    replica = ProcessReplica("p")
+    for event in events:
+        replica.accept(event)
+    before, exited, between, *rest = taken(replica)
+    assert before == OutputDropped(process_id="p", first_seq=1, last_seq=3)
+    assert exited == events[3]
+    assert between == OutputDropped(process_id="p", first_seq=5, last_seq=6)
+    assert rest == events[6:]
+
+
 def test_only_the_first_failure_counts():
     replica = ProcessReplica("p")
     replica.fail("one")

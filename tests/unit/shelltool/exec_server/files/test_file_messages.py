@@ -13,11 +13,12 @@ from shelltool.exec_server.files import messages as m
 from shelltool.exec_server.files.api import FileService
 from shelltool.exec_server.files.methods import FILE_METHODS, FILE_NOTIFICATIONS
 from shelltool.exec_server.files.service import LocalFiles
-from shelltool.exec_server.http_messages import HttpService
+from shelltool.exec_server.http_messages import HttpRequest, HttpService
 from shelltool.exec_server.http_methods import HTTP_METHODS
 from shelltool.exec_server.http_requests import LocalHttp
 
 ROWS = (*FILE_METHODS, *HTTP_METHODS)
+HEADER = {"name": "X", "value": ""}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -69,6 +70,13 @@ def test_what_is_not_said_is_the_default_and_null_is_not_saying():
         )
 
 
+def test_lists_may_be_as_long_as_they_may():
+    watch = m.WatchMissing.model_validate({"watchId": 1, "missing": ["/a"] * 1024})
+    assert len(watch.missing) == 1024
+    request = {"method": "GET", "url": "http://h", "requestId": "r", "headers": [HEADER] * 256}
+    assert len(HttpRequest.model_validate(request).headers) == 256
+
+
 @pytest.mark.parametrize(
     ("row", "params"),
     [
@@ -79,7 +87,9 @@ def test_what_is_not_said_is_the_default_and_null_is_not_saying():
         ("fs/readBlock", {"handleId": "h", "offset": 0, "len": "1"}),
         ("fs/open", {"path": "/a", "handleId": "h", "mode": "append"}),
         ("fs/walk", {"path": "/a", "options": {}}),
+        ("fs/watchMissing", {"watchId": 1, "missing": ["/a"] * 1025}),
         ("http/request", {"method": "GET", "url": "http://h"}),
+        ("http/request", {"method": "GET", "url": "http://h", "requestId": "r", "headers": [HEADER] * 257}),
     ],
 )
 def test_what_does_not_fit_is_refused(row, params):

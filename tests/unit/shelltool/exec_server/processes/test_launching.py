@@ -105,6 +105,13 @@ def test_without_a_path_there_is_the_c_librarys():
     assert find_executable("true", {}, "/") in {"/bin/true", "/usr/bin/true"}
 
 
+def test_only_what_may_take_its_time_to_prepare_has_a_thread():
+    assert not launcher().needs_thread(start("/x", env={"PATH": "/" * 4096}))
+    assert launcher().needs_thread(start("/x", env={"PATH": "/" * 4097}))
+    assert launcher().needs_thread(start("/x", sandbox={}))
+    assert launcher().needs_thread(start("codex-linux-sandbox", "--nonsense"))
+
+
 def test_a_process_is_started_as_it_was_asked_for():
     prepared = launcher().prepare(start("/bin/echo", "x", arg0="other", cwd="/tmp"))
     assert (prepared.program, prepared.argv, prepared.cwd) == ("/bin/echo", ("other", "x"), "/tmp")
@@ -161,7 +168,7 @@ def test_a_sandbox_is_put_around_the_command_and_keeps_its_name():
 
 def test_where_no_sandbox_works_nothing_is_started():
     code, message = refusal_of(start("/bin/echo", sandbox=READ_ONLY), engine=Refusal)
-    assert (code, "the command was not run" in message) == (-32602, True)
+    assert (code, "the command was not run" in message) == (-32603, True), "the request is a good one"
 
 
 def test_what_judges_and_confines_can_not_be_written_by_what_is_confined(tmp_path):

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from shelltool.exec_server.errors import ChannelClosedError
+from shelltool.exec_server.transports import websocket
 from shelltool.exec_server.transports.websocket import Limits, WebSocketChannel, without_delay
 
 PATIENCE_S = 20.0
@@ -21,6 +23,7 @@ class Wire:
         self.pinged = asyncio.Event()
         self.aborted = asyncio.Event()
         self.waiting_bytes = 0
+        self.sent = []
         self.remote_address = ("127.0.0.1", 5)
         self.transport = SimpleNamespace(
             abort=self.aborted.set,
@@ -29,7 +32,13 @@ class Wire:
             get_extra_info=lambda _: None,
         )
 
+    def check_open(self):
+        """Fail as asyncio does."""
+        if self.transport.is_closing():
+            raise AttributeError("'NoneType' object has no attribute 'call_soon'")
+
     async def ping(self):
+        self.check_open()
         self.pings += 1
         if self.pings == 5:
             self.pinged.set()
@@ -41,11 +50,13 @@ class Wire:
     async def recv(self, *, decode):  # noqa: ARG002
         return b"message"
 
-    async def send(self, data, *, text):  # noqa: ARG002
-        return None
+    async def send(self, data, *, text):
+        assert text
+        self.check_open()
+        self.sent.append(data)
 
     async def close(self):
-        return None
+        self.check_open()
 
 
 def scene(test):
@@ -92,6 +103,41 @@ def test_one_that_does_not_answer_but_moves_is_kept(movement):
         assert not wire.aborted.is_set()
 
     scene(test)(answers=False)
+
+
+def test_a_transport_that_is_closed_already_is_left_alone():
+    async def test(wire, channel):
+        wire.aborted.set()
+        with pytest.raises(ChannelClosedError, match=r"websocket 127.0.0.1:5 is closed"):
+            await channel.send(b"x")
+        assert not await channel.is_alive(PATIENCE_S)
+        await channel.close()
+
+    scene(test)(answers=True)
+
+
+def test_closing_does_not_wait_for_a_side_that_reads_nothing(monkeypatch):
+    monkeypatch.setattr(websocket, "CLOSE_S", 0.01)
+
+    async def test(wire, channel):
+        wire.close = asyncio.Event().wait
+        await channel.close()
+        assert wire.aborted.is_set()
+
+    scene(test)(answers=True)
+
+
+def test_what_is_larger_than_a_frame_goes_out_in_several_where_it_has_to():
+    async def test(wire, channel):
+        clients = WebSocketChannel(wire, Limits(), fragment_bytes=4)
+        for data in (b"1234", b"12345", b"123456789"):
+            await clients.send(data)
+            await channel.send(data)
+        await clients.close()
+        assert wire.sent[::2] == [b"1234", [b"1234", b"5"], [b"1234", b"5678", b"9"]]
+        assert wire.sent[1::2] == [b"1234", b"12345", b"123456789"]
+
+    scene(test)(answers=True)
 
 
 def test_small_messages_are_sent_at_once_and_other_sockets_are_left_alone():
