@@ -260,8 +260,8 @@ class CallServer:
                 conversation.send(deny_answer(reason))
                 self._close(conversation)
             case Escalate():
-                conversation.hand_over(time.monotonic())
                 conversation.send(ESCALATE_ANSWER)
+                conversation.hand_over(time.monotonic())
                 conversation.preparation = Preparation(question, self._reset)
 
     def _start(self, conversation: Conversation) -> None:
