@@ -8,12 +8,13 @@ in three ways, in the unpatched shell, the patched one, and that under a pass-th
 import dataclasses
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from integration.arena import Arena
+from integration.arena import EMULATED, Arena
 from integration.bounded import Result
 from integration.tables import BASH, ZSH
 from integration.zoo import make_zoo, zoo_names
@@ -30,12 +31,14 @@ exec ./"$1" a b
 """
 
 DYNAMIC_PROGRAM = Path("/bin/true")
+EMULATION = os.environ.get("CONTRACT_FORMAT")
+"""The entry of binfmt_misc by which this machine starts the shells, where they are another machine's."""
 
 
 @pytest.fixture(scope="session")
 def zoo(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Path:
     folder = tmp_path_factory.mktemp("zoo")
-    make_zoo(folder, programs / "show", DYNAMIC_PROGRAM)
+    make_zoo(folder, programs / "show", programs / "dynamic" if EMULATED else DYNAMIC_PROGRAM)
     return folder
 
 
@@ -134,8 +137,9 @@ def test_the_first_file_along_the_path_that_can_run_is_handed_over_once(arena: A
     assert arena.calls() == [arena.call("@work@/c/delta=delta one")]
 
 
-REGISTERING = """\
+REGISTERING = f"""\
 mount -t binfmt_misc none /proc/sys/fs/binfmt_misc &&
+printf %s {shlex.quote(EMULATION or "")} >{"/proc/sys/fs/binfmt_misc/register" if EMULATION else "/dev/null"} &&
 echo ':by-magic:M:1:\\x00\\xcd:\\xff\\xfd:/bin/echo:' >/proc/sys/fs/binfmt_misc/register &&
 echo ':by-name:E::foreign::/bin/echo:' >/proc/sys/fs/binfmt_misc/register &&
 exec "$@"
