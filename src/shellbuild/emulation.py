@@ -14,9 +14,9 @@ from shellbuild.process import capture
 PROBE_S = 30.0
 
 _ELF_MACHINES = {"x86_64": 0x3E, "aarch64": 0xB7}
-_HEAD = "7f454c46 020101 00 0000000000000000 0200 {machine:02x}00"
-"""Of an ELF file from its first byte on: 64 bit, little endian, any system, a program (2)."""
-_MASK = "ffffffff ffffff 00 ffffffffffffffff feff ffff"
+_HEAD = "7f454c46 000000000000000000000000 0200 {machine:02x}00"
+"""Of an ELF file what a kernel looks at before all else: its magic, that it is a program (2), for which machine."""
+_MASK = "ffffffff 000000000000000000000000 feff ffff"
 """Of a program at a fixed place (2) or at any (3)."""
 _FLAGS = "PF"
 """Keep argv[0]; open the emulator now, so that it needs no path in another root."""

@@ -64,8 +64,18 @@ def test_all_kinds_of_files_can_be_looked_at_in_one_shell(arena: Arena, zoo: Pat
     assert result.stdout.decode().split() == zoo_names()
 
 
+LEFT_TO_QEMU = pytest.mark.skipif(
+    EMULATED,
+    reason="that a program of the shells' machine is broken is told by qemu, after an exec that succeeds",
+)
+
+
 @pytest.mark.parametrize(
-    "name", ["text-plain", "line-missing", "line-text", "elf-lost-loader", "elf-first-64", "folder"]
+    "name",
+    [
+        *("text-plain", "line-missing", "line-text", "folder"),
+        *(pytest.param(name, marks=LEFT_TO_QEMU) for name in ("elf-lost-loader", "elf-first-64")),
+    ],
 )
 def test_a_wrapper_that_refuses_all_is_not_asked_about_what_can_not_run(
     arena: Arena, zoo: Path, name: str
@@ -122,6 +132,8 @@ def test_a_script_with_an_interpreter_is_handed_over_as_the_script(arena: Arena)
 
 def test_nothing_is_handed_over_for_a_command_that_can_not_run(arena: Arena, zoo: Path) -> None:
     names = "folder link-dangling link-loop mode-read-only line-missing line-folder elf-lost-loader nosuch text-empty"
+    if EMULATED:  # then this one is qemu's to refuse
+        names = names.replace("elf-lost-loader ", "")
     if arena.shell.name == "zsh":  # which gives it to /bin/sh
         names = names.removesuffix(" text-empty")
     arena.run("".join(f"./{name}; PATH=$PWD {name}; " for name in names.split()), cwd=zoo)

@@ -102,7 +102,7 @@ PLACES = (
     case("function", "f() { alpha; }; f"),
     case("eval", "eval alpha"),
     case("#! script", "@work@/script"),
-    case("script without #!", "@work@/plain"),
+    case("script without #!", "@work@/plain", shells=BASH),
     case("nested shell", "@shell -c@ alpha"),
     case("second PATH entry", "PATH=/nowhere:/usr/bin:@bin@ alpha"),
     case("relative PATH", "cd @root@; PATH=bin:@bin@; alpha"),
@@ -130,9 +130,10 @@ def test_it_fails_so_wherever_the_command_stands(arena: Arena, row: Case) -> Non
     reason="an emulated shell whose wrapper is not there takes this machine's commands for foreign ones",
 )
 @pytest.mark.parametrize("shell", ZSH, indirect=True)
-def test_it_fails_so_along_the_systems_own_path_too(arena: Arena) -> None:
-    script = 'PATH=/nowhere; command -p env; echo "status $?"'
-    result = arena.run(script, wrapper=None, env={"EXEC_WRAPPER": MISSING})
+@pytest.mark.parametrize("command", ["PATH=/nowhere; command -p env", "./plain"])
+def test_it_fails_so_with_a_command_of_the_system_too(arena: Arena, command: str) -> None:
+    arena.put("plain", "alpha\n")  # which zsh gives to /bin/sh
+    result = arena.run(f'{command}; echo "status $?"', wrapper=None, env={"EXEC_WRAPPER": MISSING})
     assert result.stdout == b"status 127\n"
     assert result.stderr.count(f"EXEC_WRAPPER: {MISSING}".encode()) == 1
 

@@ -33,6 +33,7 @@ def test_an_emulator_that_is_not_there_is_told_how_to_get(tmp_path, monkeypatch)
     [
         (HEAD, True),
         (HEAD.replace(b"\x03\0\xb7", b"\x02\0\xb7"), True),
+        (HEAD.replace(b"\x02\x01", b"\x01\x02"), True),
         (HEAD.replace(b"\xb7", b"\x3e"), False),
         (HEAD.replace(b"\x7f", b"\x7e"), False),
         (HEAD.replace(b"\x03\0\xb7", b"\x01\0\xb7"), False),
