@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from shellbuild.budgets import check_budgets
 from shellbuild.builder import build, make_request
 from shellbuild.console import show_table, step
-from shellbuild.manifest import Manifest, digests, verify
+from shellbuild.manifest import Manifest, digests
+from shellbuild.packing import complete_tree
 from shellbuild.project import DIST, VENDOR, host_target, load_project
 from shellbuild.release_plan import archive_name, default_tag, functions_name, plan_release
 from shellbuild.tarball import Member, write_tarball
@@ -20,13 +21,13 @@ from shellbuild.tarball import Member, write_tarball
 def write_archives(
     targets: Iterable[str] = (), *, tag: str | None = None, vendor: Path = VENDOR, dist: Path = DIST
 ) -> list[Path]:
-    """Pack these targets, all by default, from a vendor tree that is as its manifest says; give the archives.
+    """Pack these targets, all by default, from a vendor tree that is whole and as its manifest says; give the archives.
 
     A tag names the shells and the version of the release, by default this checkout's own.
     """
     plan = plan_release(tag or default_tag())
     wanted = tuple(targets) or tuple(load_project().platforms)
-    manifest = verify(vendor, wanted)
+    manifest = complete_tree(vendor, wanted).manifest
     made = []
     with step("archives: pack the shells"):
         for target in wanted:

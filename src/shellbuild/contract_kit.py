@@ -5,7 +5,6 @@ also on one for another processor, under qemu.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,7 +14,8 @@ from pathlib import Path
 from shellbuild.builder import build_shell
 from shellbuild.cache import appearing_folder
 from shellbuild.console import echo, step
-from shellbuild.errors import ToolchainError, UsageError, VendorError
+from shellbuild.emulation import emulating, format_line
+from shellbuild.errors import UsageError, VendorError
 from shellbuild.platforms import pick_platform
 from shellbuild.project import BUILD, ROOT, SHELLS, host_target, load_project
 
@@ -47,27 +47,31 @@ def pack_kit(target: str, *, folder: Path = FOLDER) -> Path:
 def run_contract(kit: Path, arguments: Sequence[str] = ()) -> int:
     """Run the contract tests on the shells of a kit, on a machine that runs them; give pytest's status."""
     shells = unpack_kit(kit)
-    wrapper_target = pick_platform(load_project().platforms, host_target()).zig_target
-    environment = {**os.environ, **shells, "CONTRACT_WRAPPER_TARGET": wrapper_target, **emulation(kit)}
-    command = [sys.executable, "-m", "pytest", "tests/integration", "-m", "contract", *arguments]
+    targets, emulator = emulation(kit)
+    environment = {**os.environ, **shells, **targets}
+    command = [*emulator, sys.executable, "-m", "pytest", "tests/integration", "-m", "contract", *arguments]
     echo(command)
     return subprocess.run(command, cwd=ROOT, env=environment, timeout=TESTS_S, check=False).returncode
 
 
-def emulation(kit: Path) -> dict[str, str]:
-    """Give what makes the tests start a kit's shells under qemu, where they are for another machine than this one."""
+def emulation(kit: Path) -> tuple[dict[str, str], list[str]]:
+    """Give what tells the tests the kind of their programs, and the command under which this machine runs a kit's shells.
+
+    Where the shells are another machine's, the commands that they run are too, but wrappers are this machine's, as the
+    system's own commands are: a shell takes those for ones that run because its wrapper is of their kind.
+    """
     platforms = load_project().platforms
     mine, theirs = platforms[host_target()], platforms.get(kit.stem)
-    if theirs is None or theirs == mine or "CONTRACT_RUNNER" in os.environ:
-        return {}
+    targets = {"CONTRACT_WRAPPER_TARGET": mine.zig_target}
+    if theirs is None or theirs == mine:
+        return targets, []
     if (theirs.os, mine.os) != ("linux", "linux"):
         raise UsageError(
             f"{kit}: shells for {theirs.target} don't run on {mine.target}, nor does qemu run them"
         )
-    emulator = shutil.which(f"qemu-{theirs.arch}-static")
-    if emulator is None:
-        raise ToolchainError(f"qemu-{theirs.arch}-static is not installed: apt-get install qemu-user-static")
-    return {"CONTRACT_RUNNER": emulator}
+    line = format_line(theirs)
+    targets |= {"CONTRACT_COMMAND_TARGET": theirs.zig_target, "CONTRACT_FORMAT": line}
+    return targets, emulating(line)
 
 
 def unpack_kit(kit: Path) -> dict[str, str]:

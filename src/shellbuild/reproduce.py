@@ -1,8 +1,8 @@
 """The same inputs, built twice under conditions as different as can be, have to give the same bytes.
 
 1. Two copies of the checkout at paths of different depth, each with an empty cache that holds nothing but the sources.
-2. In both, one after the other, every step of a release, with another umask, locale, time zone, user name, home, number
-   of jobs and hash seed; the second starts later, so that the time differs as well.
+2. In both, one after the other, every step of a release, with another user, umask, locale, time zone, home, number of
+   jobs and hash seed; the second starts later, so that the time differs as well.
 3. Every file of `vendor/`, `dist/` and `dotslash/` is compared, and what differs is shown with diffoscope where it is
    installed.
 """
@@ -41,6 +41,8 @@ class Conditions:
     folder: str
     """Of its checkout, below the scratch folder."""
     umask: int
+    user: int | None
+    """User and group that it takes itself for; none for those that it is started by."""
     jobs: int
     environment: dict[str, str]
 
@@ -49,6 +51,7 @@ FIRST = Conditions(
     name="first",
     folder="a",
     umask=0o022,
+    user=None,
     jobs=2,
     environment={"LC_ALL": "C.UTF-8", "TZ": "UTC", "USER": "root", "LOGNAME": "root", "PYTHONHASHSEED": "1"},
 )
@@ -56,6 +59,7 @@ SECOND = Conditions(
     name="second",
     folder="another/place/with_a/longer-path/b",
     umask=0o077,
+    user=12_345,
     jobs=1,
     environment={
         "LC_ALL": "tr_TR.UTF-8",
@@ -120,17 +124,33 @@ def _build(conditions: Conditions, scratch: Path, targets: tuple[str, ...]) -> P
         "PYTHONPATH": str(root / "src"),
         **conditions.environment,
     }
+    start = as_user(conditions.user)
     for command in commands(targets, conditions.jobs):
         with step(f"{conditions.name}: {command[0]}"):
             run_logged(
                 # As `umask` is no argument of exec: a line of Python sets it and becomes the toolkit.
-                [sys.executable, "-c", _UNDER_UMASK, str(conditions.umask), *command],
+                [*start, sys.executable, "-c", _UNDER_UMASK, str(conditions.umask), *command],
                 cwd=root,
                 env=environment,
                 log=BUILD / "logs" / "reproduce" / f"{conditions.name}-{command[0]}.log",
                 deadline_s=RELEASE_DEADLINE_S,
             )
     return root
+
+
+def as_user(user: int | None) -> list[str]:
+    """Give the beginning of a command line that runs as that user, without the rights of any other."""
+    if user is None:
+        return []
+    command = ["unshare", "--user", f"--map-user={user}", f"--map-group={user}"]
+    try:
+        capture([*command, "true"])
+    except StepError:
+        note(
+            "the second build has the same user: this machine has no user namespaces (unshare of util-linux)"
+        )
+        return []
+    return command
 
 
 _UNDER_UMASK = """\

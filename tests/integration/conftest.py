@@ -2,8 +2,8 @@
 
 Shells come from CONTRACT_BASH, CONTRACT_BASH_UNPATCHED, CONTRACT_ZSH and CONTRACT_ZSH_UNPATCHED, else from the
 project's cached builds. CONTRACT_SANITIZE=address|valgrind takes builds that look for memory faults and fails
-every test that leaves a report; CONTRACT_RUNNER is a command that starts the shells (an emulator, for example);
-CONTRACT_WRAPPER_TARGET is the zig target of the C programs.
+every test that leaves a report; CONTRACT_RUNNER is a command that starts the shells. CONTRACT_WRAPPER_TARGET is the zig
+target of the C programs, CONTRACT_COMMAND_TARGET that of the shells, and of the commands which they run, where it is another.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.arena import Arena, Shell
+from integration.arena import EMULATED, Arena, Shell
 
 SHELLS = ("bash", "zsh")
 CHECKER = os.environ.get("CONTRACT_SANITIZE")
@@ -44,14 +44,24 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Compile tests/wrappers/*.c."""
     folder = tmp_path_factory.mktemp("programs")
     target = os.environ.get("CONTRACT_WRAPPER_TARGET", "x86_64-linux-musl")
-    cc = [sys.executable, "-m", "ziglang", "cc", "-target", target]
-    # macOS has no static libc.
-    static = [] if "macos" in target else ["-static"]
-    flags = ["-O1", *static, "-s", "-fno-sanitize=undefined", "-Wall", "-Wextra", "-Werror"]
     for source in sorted(WRAPPERS.glob("*.c")):
-        command = [*cc, *flags, "-o", str(folder / source.stem), str(source)]
-        subprocess.run(command, check=True, timeout=COMPILE_S, env=_compile_environment())
+        compile_c(source, folder / source.stem, target)
+    if EMULATED:
+        target = os.environ["CONTRACT_COMMAND_TARGET"]
+        compile_c(WRAPPERS / "show.c", folder / "show", target)
+        compile_c(WRAPPERS / "show.c", folder / "dynamic", target, static=False)
     return folder
+
+
+def compile_c(source: Path, program: Path, target: str, *, static: bool = True) -> None:
+    """Compile a C program for a zig target."""
+    # macOS has no static libc.
+    linked = [] if "macos" in target else ["-static"] if static else ["-dynamic"]
+    flags = ["-O1", *linked, "-s", "-fno-sanitize=undefined", "-Wall", "-Wextra", "-Werror"]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *flags]
+    subprocess.run(
+        [*command, "-o", program, source], check=True, timeout=COMPILE_S, env=_compile_environment()
+    )
 
 
 def _compile_environment() -> dict[str, str]:

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from integration.arena import Arena
+from integration.arena import EMULATED, Arena
 from integration.bounded import Result
 
 pytestmark = [pytest.mark.build, pytest.mark.contract]
 
-EXAMPLES = 3 if os.environ.get("CONTRACT_SANITIZE") or os.environ.get("CONTRACT_RUNNER") else 40
+SLOW = EMULATED or bool(os.environ.get("CONTRACT_SANITIZE") or os.environ.get("CONTRACT_RUNNER"))
+EXAMPLES = 3 if SLOW else 40
 LONGEST_WORD = 32 * os.sysconf("SC_PAGE_SIZE") - 1
 """The kernel's limit for one argument or variable (MAX_ARG_STRLEN), less the NUL."""
 

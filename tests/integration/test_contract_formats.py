@@ -8,12 +8,13 @@ in three ways, in the unpatched shell, the patched one, and that under a pass-th
 import dataclasses
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from integration.arena import Arena
+from integration.arena import EMULATED, Arena
 from integration.bounded import Result
 from integration.tables import BASH, ZSH
 from integration.zoo import make_zoo, zoo_names
@@ -30,12 +31,14 @@ exec ./"$1" a b
 """
 
 DYNAMIC_PROGRAM = Path("/bin/true")
+EMULATION = os.environ.get("CONTRACT_FORMAT")
+"""The entry of binfmt_misc by which this machine starts the shells, where they are another machine's."""
 
 
 @pytest.fixture(scope="session")
 def zoo(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Path:
     folder = tmp_path_factory.mktemp("zoo")
-    make_zoo(folder, programs / "show", DYNAMIC_PROGRAM)
+    make_zoo(folder, programs / "show", programs / "dynamic" if EMULATED else DYNAMIC_PROGRAM)
     return folder
 
 
@@ -61,8 +64,18 @@ def test_all_kinds_of_files_can_be_looked_at_in_one_shell(arena: Arena, zoo: Pat
     assert result.stdout.decode().split() == zoo_names()
 
 
+LEFT_TO_QEMU = pytest.mark.skipif(
+    EMULATED,
+    reason="that a program of the shells' machine is broken is told by qemu, after an exec that succeeds",
+)
+
+
 @pytest.mark.parametrize(
-    "name", ["text-plain", "line-missing", "line-text", "elf-lost-loader", "elf-first-64", "folder"]
+    "name",
+    [
+        *("text-plain", "line-missing", "line-text", "folder"),
+        *(pytest.param(name, marks=LEFT_TO_QEMU) for name in ("elf-lost-loader", "elf-first-64")),
+    ],
 )
 def test_a_wrapper_that_refuses_all_is_not_asked_about_what_can_not_run(
     arena: Arena, zoo: Path, name: str
@@ -119,6 +132,8 @@ def test_a_script_with_an_interpreter_is_handed_over_as_the_script(arena: Arena)
 
 def test_nothing_is_handed_over_for_a_command_that_can_not_run(arena: Arena, zoo: Path) -> None:
     names = "folder link-dangling link-loop mode-read-only line-missing line-folder elf-lost-loader nosuch text-empty"
+    if EMULATED:  # then this one is qemu's to refuse
+        names = names.replace("elf-lost-loader ", "")
     if arena.shell.name == "zsh":  # which gives it to /bin/sh
         names = names.removesuffix(" text-empty")
     arena.run("".join(f"./{name}; PATH=$PWD {name}; " for name in names.split()), cwd=zoo)
@@ -134,8 +149,9 @@ def test_the_first_file_along_the_path_that_can_run_is_handed_over_once(arena: A
     assert arena.calls() == [arena.call("@work@/c/delta=delta one")]
 
 
-REGISTERING = """\
+REGISTERING = f"""\
 mount -t binfmt_misc none /proc/sys/fs/binfmt_misc &&
+printf %s {shlex.quote(EMULATION or "")} >{"/proc/sys/fs/binfmt_misc/register" if EMULATION else "/dev/null"} &&
 echo ':by-magic:M:1:\\x00\\xcd:\\xff\\xfd:/bin/echo:' >/proc/sys/fs/binfmt_misc/register &&
 echo ':by-name:E::foreign::/bin/echo:' >/proc/sys/fs/binfmt_misc/register &&
 exec "$@"

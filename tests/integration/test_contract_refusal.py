@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.arena import Arena
+from integration.arena import EMULATED, Arena
 from integration.bounded import run_bounded
 from integration.tables import BASH, ZSH, Case, case, each
 
@@ -79,8 +79,6 @@ def test_a_wrapper_that_can_not_be_run_makes_commands_fail(
 ) -> None:
     (arena.bin / "recorder").symlink_to(arena.programs / "recorder")
     result = arena.run('alpha; echo "status $?"', wrapper=None, env={variable: bad[kind]})
-    assert re.fullmatch(rb"status 12[67]\n", result.stdout)
-    arena.expect_own_machine()
     assert result.stdout == f"status {BAD[kind]}\n".encode()
     assert re.search(rf"\b{variable}\b".encode(), result.stderr)
     # A message has an end, also where a path has none; a shell may write bytes that are no text in its own way.
@@ -104,13 +102,12 @@ PLACES = (
     case("function", "f() { alpha; }; f"),
     case("eval", "eval alpha"),
     case("#! script", "@work@/script"),
-    case("script without #!", "@work@/plain"),
+    case("script without #!", "@work@/plain", shells=BASH),
     case("nested shell", "@shell -c@ alpha"),
     case("second PATH entry", "PATH=/nowhere:/usr/bin:@bin@ alpha"),
     case("relative PATH", "cd @root@; PATH=bin:@bin@; alpha"),
     case("execfail", "shopt -s execfail; exec alpha", shells=BASH),
     case("posix mode", "set -o posix; alpha", shells=BASH),
-    case("bare command -p", "PATH=/nowhere; command -p env", shells=ZSH),
     case("hashed", "hash alpha; alpha"),
     case("not found handler", "command_not_found_handle() { echo handled; }; alpha", shells=BASH),
     case("handler in zsh", "command_not_found_handler() { echo handled; }; alpha", shells=ZSH),
@@ -121,12 +118,23 @@ PLACES = (
 @each(PLACES)
 def test_it_fails_so_wherever_the_command_stands(arena: Arena, row: Case) -> None:
     arena.put("plain", "alpha\n")
-    arena.put("script", "#!/bin/sh\n@bin@/alpha\n")
+    arena.put("script", "#!@bin@/beta\n")
     result = arena.run(f'{row.script}; echo "status $?"', wrapper=None, env={"EXEC_WRAPPER": MISSING})
-    assert re.fullmatch(rb"status 12[67]\n", result.stdout)
-    arena.expect_own_machine()
     assert result.stdout == b"status 127\n"
     # Once: not for each folder of PATH.
+    assert result.stderr.count(f"EXEC_WRAPPER: {MISSING}".encode()) == 1
+
+
+@pytest.mark.skipif(
+    EMULATED,
+    reason="an emulated shell whose wrapper is not there takes this machine's commands for foreign ones",
+)
+@pytest.mark.parametrize("shell", ZSH, indirect=True)
+@pytest.mark.parametrize("command", ["PATH=/nowhere; command -p env", "./plain"])
+def test_it_fails_so_with_a_command_of_the_system_too(arena: Arena, command: str) -> None:
+    arena.put("plain", "alpha\n")  # which zsh gives to /bin/sh
+    result = arena.run(f'{command}; echo "status $?"', wrapper=None, env={"EXEC_WRAPPER": MISSING})
+    assert result.stdout == b"status 127\n"
     assert result.stderr.count(f"EXEC_WRAPPER: {MISSING}".encode()) == 1
 
 
@@ -142,9 +150,7 @@ def test_a_substitution_and_a_coprocess_run_nothing_either(arena: Arena) -> None
 
 def test_a_failed_exec_ends_a_script_as_a_command_that_is_not_found_does(arena: Arena) -> None:
     result = arena.run("exec alpha; echo not reached", wrapper=None, env={"EXEC_WRAPPER": MISSING})
-    assert result.stdout == b""
-    arena.expect_own_machine()
-    assert result.status == 127
+    assert (result.status, result.stdout) == (127, b"")
 
 
 MIDWAY = (
@@ -163,8 +169,6 @@ def test_a_wrapper_that_is_lost_midway_ends_all_running(arena: Arena, row: Case)
         f'alpha before; {row.script}; alpha after; echo "status $?"; EXEC_WRAPPER= alpha; echo "status $?"'
     )
     result = arena.run(script, wrapper=None, env={"EXEC_WRAPPER": arena.work / "wrapper"}, cwd=arena.root)
-    assert re.fullmatch(rb"alpha\0before\0(status 12[67]\n){2}", result.stdout)
-    arena.expect_own_machine()
     status = f"status {row.expected[0]}\n".encode()
     assert result.stdout == b"alpha\0before\0" + status * 2
     assert result.stderr.count(os.fsencode(arena.work / "wrapper")) == 2
@@ -174,7 +178,6 @@ def test_a_wrapper_may_be_a_script(arena: Arena) -> None:
     arena.put("wrapper", '#!/bin/sh\necho "path $1 argv0 $2"\npath=$1; shift 2; exec "$path" "$@"\n')
     result = arena.run("alpha one", wrapper=None, env={"EXEC_WRAPPER": arena.work / "wrapper"})
     alpha = os.fsencode(arena.bin / "alpha")
-    arena.expect_own_machine()
     assert result.stdout == b"path " + alpha + b" argv0 alpha\n" + alpha + b"\0one\0"
 
 
@@ -196,7 +199,7 @@ def test_what_the_kernel_would_refuse_is_told_as_ever(arena: Arena) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file that sets another user's ID")
 def test_a_set_user_id_shell_lends_its_privilege_to_no_wrapper(arena: Arena) -> None:
-    if arena.shell.runner:
+    if arena.shell.runner or EMULATED:
         pytest.skip("a set-user-ID file takes effect only where the kernel itself starts it")
     status = Path("/proc/self/status")
     if status.exists() and "\nNoNewPrivs:\t1\n" in status.read_text(encoding="utf-8"):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration.arena import PROTECTED, Arena
+from integration.arena import EMULATED, PROTECTED, Arena
 from integration.bounded import Result
 from integration.tables import BASH, ZSH, Case, case, each
 
@@ -231,6 +231,8 @@ def test_signals_ignored_at_start_up_stay_ignored(arena: Arena) -> None:
     starter = f"trap '' USR1 HUP; exec {arena.path} -c 'grep SigIgn /proc/self/status'"
     results = dict(three_ways(arena, f'exec /bin/sh -c "{starter}"'))
     assert results["wrapped"] == results["patched"] == results["unpatched"]
+    if EMULATED:
+        pytest.skip("as in the unpatched shell; but at an exec qemu-user forgets which signals are ignored")
     assert int(results["wrapped"].stdout.split()[-1], 16) & 0x201 == 0x201
 
 

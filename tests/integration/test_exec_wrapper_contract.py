@@ -87,8 +87,6 @@ def test_a_relative_wrapper_is_resolved_once_at_start_up(arena: Arena, relative:
 def test_a_bare_wrapper_name_is_not_looked_up_along_the_path(arena: Arena) -> None:
     (arena.bin / "recorder").symlink_to(arena.programs / "recorder")
     result = arena.run('alpha; echo "status $?"', env={"EXEC_WRAPPER": "recorder"})
-    assert b"alpha\0" not in result.stdout
-    arena.expect_own_machine()
     assert result.stdout == b"status 127\n"
     assert b"recorder" in result.stderr
 
@@ -101,7 +99,6 @@ def test_a_relative_wrapper_in_a_folder_that_is_gone_runs_nothing(arena: Arena) 
     )
     result = arena.run(script, wrapper=None)
     assert result.stdout in {b"status 126\n", b"status 127\n"}
-    arena.expect_own_machine()
     assert b"EXEC_WRAPPER" in result.stderr
 
 

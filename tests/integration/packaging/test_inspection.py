@@ -18,7 +18,7 @@ from shellbuild.toolchain import build_environment, zig_toolchain
 pytestmark = pytest.mark.build
 
 COMPILE_S = 300
-LOAD, GNU_STACK, GNU_RELRO = 1, 0x6474E551, 0x6474E552
+LOAD, DYNAMIC, GNU_STACK, GNU_RELRO = 1, 2, 0x6474E551, 0x6474E552
 LINUX = "x86_64-unknown-linux-musl"
 MAC = "x86_64-apple-darwin"
 ARM_MAC = "aarch64-apple-darwin"
@@ -29,14 +29,14 @@ SOURCE = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 def compiled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("programs")
 
-    def compile_c(target: str, source: str = SOURCE) -> Path:
+    def compile_c(target: str, source: str = SOURCE, *flags: str) -> Path:
         row = platform(target)
         program: Path = folder / f"program{len(list(folder.iterdir()))}"
         (folder / "source.c").write_text(source, encoding="utf-8")
         # The wrapper script of real builds: their libc is compiled already.
         toolchain = zig_toolchain(row, platform(host_target()))
         subprocess.run(
-            [toolchain.cc, *toolchain.cflags, *toolchain.ldflags, "-o", program, folder / "source.c"],
+            [toolchain.cc, *toolchain.cflags, *toolchain.ldflags, *flags, "-o", program, folder / "source.c"],
             check=True,
             timeout=COMPILE_S,
             env=build_environment(toolchain, home=folder),
@@ -57,13 +57,26 @@ def test_a_program_with_the_flags_of_its_platform_has_no_faults(compiled, target
     assert program_faults(compiled(target), platform(target)) == []
 
 
+def segment_at(program: bytes, kind: int) -> int:
+    """Find the first program header of a kind."""
+    (table,), (size, count) = struct.unpack_from("<Q", program, 32), struct.unpack_from("<2H", program, 54)
+    places = (int(table + n * size) for n in range(count))
+    return next(at for at in places if struct.unpack_from("<I", program, at) == (kind,))
+
+
+def bound_late(program: bytes) -> bytes:
+    """Take DT_FLAGS (30) back, which says that everything is bound at start."""
+    data, table = bytearray(program), struct.unpack_from("<Q", program, segment_at(program, DYNAMIC) + 8)[0]
+    at = next(p for p in range(table, len(data), 16) if struct.unpack_from("<Q", data, p) == (30,))
+    struct.pack_into("<Q", data, at + 8, 0)
+    return bytes(data)
+
+
 def with_segment(
     program: bytes, kind: int, *, new_kind: int | None = None, flags: int | None = None
 ) -> bytes:
     """Edit the first program header of a kind."""
-    data = bytearray(program)
-    (table,), (size, count) = struct.unpack_from("<Q", data, 32), struct.unpack_from("<2H", data, 54)
-    at = next(p for n in range(count) if struct.unpack_from("<I", data, p := table + n * size) == (kind,))
+    data, at = bytearray(program), segment_at(program, kind)
     struct.pack_into("<I", data, at, kind if new_kind is None else new_kind)
     if flags is not None:
         struct.pack_into("<I", data, at + 4, flags)
@@ -78,6 +91,7 @@ def with_segment(
         (lambda data: with_segment(data, GNU_STACK, new_kind=0), "asks for an executable stack"),
         (lambda data: with_segment(data, GNU_RELRO, new_kind=0), "has no RELRO segment"),
         (lambda data: with_segment(data, LOAD, flags=7), "has a segment that is writable and executable"),
+        (bound_late, "is not bound at start"),
     ],
 )
 def test_an_elf_program_is_refused_for_what_it_lacks(compiled, change, fault, tmp_path):
@@ -131,6 +145,68 @@ def test_a_library_that_the_recipe_does_not_allow_is_named(compiled, tmp_path):
         "needs /tmp/lib/libSystem.B.dylib" in fault
         for fault in program_faults(tmp_path / "bash", platform(MAC))
     )
+
+
+def command_at(program: bytes, kind: int, holding: bytes = b"") -> int:
+    """Find the first load command of a kind that holds this."""
+    at, (count,) = 32, struct.unpack_from("<I", program, 16)
+    for _ in range(count):
+        found, size = struct.unpack_from("<2I", program, at)
+        if found == kind and holding in program[at : at + size]:
+            return at
+        at += size
+    raise AssertionError(f"no load command {kind:#x}")
+
+
+def with_word(program: bytes, at: int, change) -> bytes:
+    """Edit 32 bits."""
+    data = bytearray(program)
+    struct.pack_into("<I", data, at, change(*struct.unpack_from("<I", data, at)))
+    return bytes(data)
+
+
+FLAGS_AT, IS_PIE, RUN_STACK = 24, 0x200000, 0x20000
+SEGMENT, SYMBOLS, BUILD_VERSION = 0x19, 0x2, 0x32
+
+
+def symbols_at(data: bytes) -> int:
+    return int(struct.unpack_from("<I", data, command_at(data, SYMBOLS) + 8)[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda data: with_word(data, FLAGS_AT, lambda word: word & ~IS_PIE), "is not position independent"),
+        (
+            lambda data: with_word(data, FLAGS_AT, lambda word: word | RUN_STACK),
+            "asks for an executable stack",
+        ),
+        (
+            lambda data: with_word(data, command_at(data, SEGMENT, b"__TEXT") + 60, lambda _: 7),
+            "has a segment that is writable and executable",
+        ),
+        (
+            lambda data: with_word(data, command_at(data, BUILD_VERSION) + 8, lambda _: 2),
+            "does not state its lowest macOS",
+        ),
+        # n_type of the first symbol: N_FUN, a function for debuggers.
+        (lambda data: with_word(data, symbols_at(data) + 4, lambda word: word | 0x24), "is not stripped"),
+    ],
+)
+def test_a_macos_program_is_refused_for_what_it_lacks(compiled, change, fault, tmp_path):
+    (tmp_path / "bash").write_bytes(change(compiled(MAC).read_bytes()))
+    assert fault in program_faults(tmp_path / "bash", platform(MAC))
+
+
+def test_a_macos_program_that_looks_for_libraries_elsewhere_is_refused(compiled):
+    program = compiled(MAC, SOURCE, "-Wl,-rpath,/tmp/lib")
+    assert program_faults(program, platform(MAC)) == ["looks for libraries in /tmp/lib"]
+
+
+def test_a_macos_program_without_a_signature_is_refused(compiled, tmp_path):
+    data = compiled(MAC).read_bytes()
+    (tmp_path / "bash").write_bytes(with_word(data, command_at(data, 0x1D), lambda _: 0x26))
+    assert "has no code signature" in program_faults(tmp_path / "bash", platform(MAC))
 
 
 def test_a_path_of_the_machine_that_built_it_is_found(compiled):

@@ -7,6 +7,7 @@ import pytest
 
 from integration.packaging.trees import PLATFORMS, make_tree
 from shellbuild import budgets
+from shellbuild.archives import write_archives
 from shellbuild.errors import PackageError, ShellBuildError, VendorError
 from shellbuild.npm import pack_npm
 from shellbuild.wheels import build_wheels
@@ -15,7 +16,7 @@ LINUX = PLATFORMS[0]
 BASH = f"{LINUX.target}/bash/static/bash"
 
 
-@pytest.fixture(params=[pack_npm, build_wheels], ids=["npm", "wheels"])
+@pytest.fixture(params=[pack_npm, build_wheels, write_archives], ids=["npm", "wheels", "archives"])
 def refusal(request, tree, tmp_path):
     def text(kind=ShellBuildError):
         with pytest.raises(kind) as caught:

@@ -1,5 +1,6 @@
 """The wheels and the sdist: their tags, their bytes, and what a user has after installing one."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -68,6 +69,11 @@ def test_tags_are_those_of_the_platform_table(dist):
     with zipfile.ZipFile(own_wheel(dist)) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
         assert "Root-Is-Purelib: false" in archive.read(name).decode()
+
+
+def test_twine_has_nothing_to_say_of_any(dist):
+    said = run([sys.executable, "-m", "twine", "check", "--strict", *sorted(dist.iterdir())])
+    assert said.count("PASSED") == len(list(dist.iterdir()))
 
 
 def test_the_licence_is_that_of_what_is_inside(dist):
@@ -191,6 +197,21 @@ def test_the_server_states_its_version(environment, tmp_path):
         [environment / "bin" / "codex-exec-mcp-server", "--version"], env=clean(tmp_path), cwd=tmp_path
     )
     assert said == f"codex-exec-mcp-server {project_version().pep440}\n"
+
+
+@pytest.mark.network
+def test_the_server_starts_with_no_options_on_the_wheels_own_shells(environment, tmp_path):
+    """Before it answers, it has found a shell and seen it intercept: there is no other patched one."""
+    client = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "t", "version": "0"},
+    }
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client}
+    server = environment / "bin" / "codex-exec-mcp-server"
+    said = run([server], env=clean(tmp_path), cwd=tmp_path, input=json.dumps(asked) + "\n")
+    answer = json.loads(said.splitlines()[0])
+    assert answer["result"]["serverInfo"]["version"] == project_version().pep440
 
 
 @pytest.mark.network

@@ -8,7 +8,7 @@ import pytest
 
 from shellbuild import contract_kit
 from shellbuild.contract_kit import VARIABLES, emulation, pack_kit, unpack_kit
-from shellbuild.errors import ToolchainError, UsageError, VendorError
+from shellbuild.errors import UsageError, VendorError
 from shellbuild.project import host_target, load_project
 
 
@@ -64,25 +64,23 @@ def other(system):
     return next(row for row in rows if row.os == system and row != mine and row.arch != mine.arch)
 
 
-def test_shells_of_this_machine_are_started_by_its_kernel(monkeypatch, tmp_path):
-    monkeypatch.delenv("CONTRACT_RUNNER", raising=False)
-    assert emulation(tmp_path / f"{host_target()}.tar") == {}
+def test_shells_of_this_machine_are_started_by_its_kernel(tmp_path):
+    mine = load_project().platforms[host_target()]
+    assert emulation(tmp_path / f"{host_target()}.tar") == ({"CONTRACT_WRAPPER_TARGET": mine.zig_target}, [])
 
 
 @pytest.mark.skipif(not host_target().endswith("linux-musl"), reason="qemu-user is for Linux")
-def test_shells_for_another_processor_are_started_by_qemu(monkeypatch, tmp_path):
-    foreign = other("linux")
-    emulator = tmp_path / f"qemu-{foreign.arch}-static"
-    emulator.write_text("", encoding="utf-8")
-    emulator.chmod(0o755)
-    monkeypatch.delenv("CONTRACT_RUNNER", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert emulation(tmp_path / f"{foreign.target}.tar") == {"CONTRACT_RUNNER": str(emulator)}
-    monkeypatch.setenv("CONTRACT_RUNNER", "mine")
-    assert emulation(tmp_path / f"{foreign.target}.tar") == {}
-    monkeypatch.delenv("CONTRACT_RUNNER")
-    emulator.unlink()
-    with pytest.raises(ToolchainError, match="apt-get install qemu-user-static"):
-        emulation(tmp_path / f"{foreign.target}.tar")
+def test_shells_for_another_processor_and_their_commands_are_started_by_qemu(monkeypatch, tmp_path):
+    foreign, mine = other("linux"), load_project().platforms[host_target()]
+    monkeypatch.setattr(contract_kit, "format_line", lambda row: f"line of {row.arch}")
+    monkeypatch.setattr(contract_kit, "emulating", lambda line: ["where", line])
+    assert emulation(tmp_path / f"{foreign.target}.tar") == (
+        {
+            "CONTRACT_WRAPPER_TARGET": mine.zig_target,
+            "CONTRACT_COMMAND_TARGET": foreign.zig_target,
+            "CONTRACT_FORMAT": f"line of {foreign.arch}",
+        },
+        ["where", f"line of {foreign.arch}"],
+    )
     with pytest.raises(UsageError, match="nor does qemu"):
         emulation(tmp_path / f"{other('macos').target}.tar")

@@ -1,10 +1,11 @@
 import os
+import subprocess
 
 import pytest
 
 from shellbuild import reproduce
-from shellbuild.errors import ReproduceError
-from shellbuild.reproduce import FIRST, SECOND, commands, compare_trees, copy_checkout
+from shellbuild.errors import ReproduceError, StepError
+from shellbuild.reproduce import FIRST, SECOND, as_user, commands, compare_trees, copy_checkout
 
 
 @pytest.fixture
@@ -72,6 +73,7 @@ def test_the_copies_are_what_the_repository_holds(tmp_path):
 def test_the_two_builds_have_no_condition_in_common():
     assert FIRST.umask != SECOND.umask
     assert FIRST.jobs != SECOND.jobs
+    assert FIRST.user != SECOND.user
     assert len(FIRST.folder.split("/")) != len(SECOND.folder.split("/"))
     for name in ("LC_ALL", "TZ", "USER", "LOGNAME", "PYTHONHASHSEED"):
         assert FIRST.environment[name] != SECOND.environment[name]
@@ -83,3 +85,19 @@ def test_a_part_leaves_out_what_needs_all_targets():
     assert whole == ["vendor", "archives", "wheels", "npm", "dotslash", "checksums"]
     assert "npm" not in [command[0] for command in part]
     assert part[0] == ["vendor", "--jobs", "1", "--target", "aarch64-apple-darwin"]
+
+
+def test_a_build_can_take_itself_for_another_user(monkeypatch, capsys):
+    start = as_user(SECOND.user)
+    if not start:
+        pytest.skip(capsys.readouterr().err)
+    done = subprocess.run([*start, "id", "-u"], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == f"{SECOND.user}\n"
+    assert as_user(None) == []
+    monkeypatch.setattr(reproduce, "capture", refuse)
+    assert as_user(SECOND.user) == []
+    assert "has the same user" in capsys.readouterr().err
+
+
+def refuse(*_):
+    raise StepError("unshare failed")
