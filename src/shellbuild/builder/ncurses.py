@@ -6,7 +6,7 @@ A native build uses the `tic` it has just made; a cross build that of the native
 import shutil
 from pathlib import Path
 
-from shellbuild.builder.workspace import Workspace
+from shellbuild.builder.workspace import Workspace, replace_once
 
 # The generated makefile ends its link line with -dynamic, which undoes -static.
 _STATIC = ("LIBS_TIC=-lncursesw -ltinfow", "LIBS_TINFO=-ltinfow")
@@ -16,6 +16,7 @@ def build(workspace: Workspace) -> None:
     """Leave `lib/`, `include/` and, of a native build, working `bin/tic` and `bin/infocmp`."""
     native = workspace.depends.get("ncurses-native")
     tools = native / "bin" if native else workspace.build / "progs"
+    keep_to_own_terminals(workspace.source / "ncurses" / "tinfo" / "MKfallback.sh")
     workspace.configure(
         f"--with-tic-path={tools / 'tic'}",
         f"--with-infocmp-path={tools / 'infocmp'}",
@@ -31,6 +32,17 @@ def build(workspace: Workspace) -> None:
     if native is None:
         for tool in ("tic", "infocmp"):
             workspace.keep(workspace.build / "progs" / tool, f"bin/{tool}")
+
+
+def keep_to_own_terminals(script: Path) -> None:
+    """Have the fallback terminals compiled into the build folder and read from there, by whichever user.
+
+    The script says so in TERMINFO alone, which tools built with --disable-root-environ don't heed when root runs them:
+    they would write thousands of descriptions to this machine's own database, and link that one's in.
+    """
+    replace_once(script, '"$tic_path" -x', '"$tic_path" -o "$TERMINFO" -x')
+    for form in ("-E", "-e"):
+        replace_once(script, f'"$infocmp_path" {form} "$x"', f'"$infocmp_path" -A "$TERMINFO" {form} "$x"')
 
 
 def _keep_libraries(workspace: Workspace) -> None:
