@@ -2,9 +2,9 @@
 
 500 execs in one call of the tool, less what the same loop takes in the same shell without a wrapper, each less a loop of
 none, for what a call itself takes is measured in `shell_call.py`; with a command that runs in place and with one that a
-rule escalates. And what the Python wrapper costs, beside a Python that does
-nothing. `python benchmarks/exec_overhead.py [--rounds N]` prints the figures and puts them into `build/bench.json` under
-the key `exec_overhead`.
+rule escalates. And what the Python wrapper costs, beside a Python that does nothing.
+`python benchmarks/exec_overhead.py [--rounds N]` prints the figures and puts them into `build/bench.json` under the key
+`exec_overhead`.
 """
 
 import argparse

@@ -13,9 +13,8 @@ import select
 import signal
 import socket
 import sys
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -41,6 +40,7 @@ from shelltool.escalation.keeper_wire import (
     TRUSTED,
     UNLIMITED,
 )
+from shelltool.nameless_file import file_of
 
 OUTPUT_BYTES_MAX = 1 << 20
 """More than a keeper puts into one event."""
@@ -216,7 +216,7 @@ class Keeper:
         if len(block) <= INLINE_BYTES:
             self._send_spawn(identifier, _spawn_body(spawn, 0) + block, own, spawn.descriptors)
             return
-        with _file_of(block) as fd:
+        with file_of(block) as fd:
             self._send_spawn(identifier, _spawn_body(spawn, BLOCK), [*own, fd], spawn.descriptors)
 
     def _send_spawn(
@@ -351,20 +351,3 @@ def _bits(numbers: Iterable[int]) -> int:
 
 def _limit(value: int) -> int:
     return UNLIMITED if value in (-1, resource.RLIM_INFINITY) else value
-
-
-@contextlib.contextmanager
-def _file_of(block: bytes) -> Iterator[int]:
-    """Put a block that may be megabytes into a file of its own."""
-    if hasattr(os, "memfd_create"):
-        fd = os.memfd_create(KEEPER_NAME)
-    else:
-        with tempfile.TemporaryFile(buffering=0) as file:
-            fd = os.dup(file.fileno())
-    try:
-        view = memoryview(block)
-        while view:
-            view = view[os.write(fd, view) :]
-        yield fd
-    finally:
-        os.close(fd)

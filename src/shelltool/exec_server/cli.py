@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
 
 from shelltool.environment import forget_coerced_locale
 from shelltool.errors import ServerError, ShellToolError
@@ -84,6 +83,8 @@ Examples:
 @click.pass_context
 def command(context: click.Context, /, **options: object) -> int:
     """Start, feed, watch and end processes, and read and write files, for clients that may come back."""
+    from pydantic import ValidationError  # late, as what follows: --help needs neither
+
     from shelltool.exec_server.running import Options, run
 
     try:

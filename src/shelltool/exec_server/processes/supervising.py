@@ -13,15 +13,14 @@ import signal
 import socket
 import struct
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import IO
 
 from shelltool.descriptor_limit import original_limits
 from shelltool.errors import ProgramMissingError
+from shelltool.nameless_file import file_of
 from shelltool.shells import find_program
 
 PROGRAM_NAME = "codex-process-supervisor"
@@ -174,7 +173,7 @@ def _spawn(program: SupervisorProgram, launch: Launch, control: int, files_limit
         env = launch.env
         if program.apart:
             env = os.environ
-            targets[max(targets) + 1] = opened.enter_context(_environment_file(launch.env)).fileno()
+            targets[max(targets) + 1] = opened.enter_context(file_of(_environment_block(launch.env)))
         # Away from the numbers that are set up; onto itself, dup2 would leave it close-on-exec.
         moved = {}
         for to, fd in targets.items():
@@ -191,9 +190,5 @@ def _spawn(program: SupervisorProgram, launch: Launch, control: int, files_limit
         )
 
 
-def _environment_file(env: Mapping[str, str]) -> IO[bytes]:
-    """Give a file without a name from which an environment is read."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked closes it
-    file.write(b"".join(b"%b=%b\0" % (os.fsencode(name), os.fsencode(value)) for name, value in env.items()))
-    file.seek(0)
-    return file
+def _environment_block(env: Mapping[str, str]) -> bytes:
+    return b"".join(b"%b=%b\0" % (os.fsencode(name), os.fsencode(value)) for name, value in env.items())

@@ -95,15 +95,21 @@ async def test_a_first_answer_that_makes_no_sense_is_told(server, monkeypatch):
     await welcome
 
 
+async def started(server, client):
+    """Give the environment behind a client, in which a process `p` runs."""
+    here = RemoteEnvironment(client)
+    params = StartProcess(process_id="p", argv=["true"], cwd="/", env={}, tty=False)
+    starting = asyncio.create_task(here.processes.start(params))
+    request = await server.receive()
+    await server.send(id=request["id"], result={"processId": "p"})
+    await starting
+    return here
+
+
 @scene
 async def test_a_later_answer_to_initialize_that_makes_no_sense_fails_everything(server, monkeypatch):
     async with connected(server) as client:
-        here = RemoteEnvironment(client)
-        params = StartProcess(process_id="p", argv=["true"], cwd="/", env={}, tty=False)
-        starting = asyncio.create_task(here.processes.start(params))
-        request = await server.receive()
-        await server.send(id=request["id"], result={"processId": "p"})
-        await starting
+        here = await started(server, client)
         asking = asyncio.create_task(here.status(Nothing()))
         await server.receive()
         await server.channel.close()
@@ -166,12 +172,7 @@ async def test_a_request_that_no_server_takes_is_not_sent_again_and_again(server
 async def test_an_ended_process_is_remembered_for_a_while(server, monkeypatch):
     monkeypatch.setattr(remote_processes_module, "REMEMBERED_S", 0)
     async with connected(server) as client:
-        here = RemoteEnvironment(client)
-        params = StartProcess(process_id="p", argv=["true"], cwd="/", env={}, tty=False)
-        starting = asyncio.create_task(here.processes.start(params))
-        request = await server.receive()
-        await server.send(id=request["id"], result={"processId": "p"})
-        await starting
+        here = await started(server, client)
         following = here.processes.events("p")
         first = asyncio.ensure_future(anext(following))
         await asyncio.sleep(0)
