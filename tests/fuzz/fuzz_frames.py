@@ -17,7 +17,8 @@ with atheris.instrument_imports(include=["shelltool.escalation"]):
     from shelltool.escalation.escalating import read_followup
     from shelltool.escalation.exec_message import read_request
     from shelltool.escalation.frames import FrameReader
-    from shelltool.escalation.wrapping import Refusal, read_answer
+    from shelltool.escalation.wrapping import Refusal
+    from shelltool.escalation.wrapping_answer import read_answer
 
 from fuzz.frames import cut_up, expected_frames, feed  # noqa: E402
 

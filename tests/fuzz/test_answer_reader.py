@@ -15,7 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fuzz.answers import frames
-from shelltool.escalation.wrapping import ANSWER_LIMIT, Refusal, denial_line, read_answer
+from shelltool.escalation.wrapping import ANSWER_LIMIT, Refusal
+from shelltool.escalation.wrapping_answer import denial_line, read_answer
 
 pytestmark = pytest.mark.thorough
 

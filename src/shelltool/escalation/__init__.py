@@ -33,8 +33,9 @@ Errors are subclasses of `EscalationError`; `run` raises `LaunchError` where the
 be started.
 """
 
+from shelltool.escalation.command import CommandResult, Sandbox, ShellCommand
 from shelltool.escalation.deciding import OutputChunk, Stream
-from shelltool.escalation.executor import CommandResult, Sandbox, ShellCommand, ShellCommandExecutor
+from shelltool.escalation.executor import ShellCommandExecutor
 from shelltool.escalation.policy import (
     Call,
     Decision,

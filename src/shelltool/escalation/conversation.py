@@ -17,8 +17,8 @@ from shelltool.errors import ProtocolError
 from shelltool.escalation.escalating import Preparation
 from shelltool.escalation.frames import REQUEST_FRAME_BYTES, FrameReader
 from shelltool.escalation.judging import Question
-from shelltool.escalation.keeping import Inherited
 from shelltool.escalation.messages import DESCRIPTORS_MAX, DescriptorsMessage
+from shelltool.escalation.spawning import Inherited
 
 READ_BYTES = 32 << 10
 FOLLOWUP_FRAME_BYTES = 64 << 10

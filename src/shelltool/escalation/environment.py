@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Literal
 
 from shelltool.escalation.exec_message import ExecMessage
-from shelltool.escalation.keeping import Variables
 from shelltool.escalation.program import Reach
+from shelltool.escalation.spawning import Variables
 
 GUARDED: dict[str, tuple[str, ...]] = {
     "dynamic loader and C library": (

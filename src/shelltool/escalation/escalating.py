@@ -12,8 +12,8 @@ from shelltool.descriptor_limit import original_limits
 from shelltool.errors import ProtocolError
 from shelltool.escalation.environment import EnvironmentReset
 from shelltool.escalation.judging import Question
-from shelltool.escalation.keeping import Inherited, Spawn, Strings
 from shelltool.escalation.messages import DescriptorsMessage, SignalMessage, parse_followup
+from shelltool.escalation.spawning import Inherited, Spawn, Strings
 
 LIMITS = {
     name: number

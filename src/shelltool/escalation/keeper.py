@@ -18,23 +18,21 @@ if __name__ == "__main__":
         sys.modules[_name] = type(sys)(_name)
         sys.modules[_name].__path__ = [_path]
 
-from shelltool.escalation.keeper_process import (
+from shelltool.escalation.keeper_processes import (
     KILL_LIMIT_S,
     ROUND_S,
-    Request,
     become_subreaper,
-    close_strangers,
     guard,
-    read_request,
     signal_descendants,
-    start_process,
 )
+from shelltool.escalation.keeper_spawn import Request, close_strangers, read_request, start_process
 from shelltool.escalation.keeper_wire import (
     DONE,
     EXITED,
     HEADER,
     KEEPER_SOCKET,
     MAIN,
+    NOT_RUN,
     OUTPUT,
     READY,
     REPLY,
@@ -46,7 +44,6 @@ from shelltool.escalation.keeper_wire import (
 PENDING_BYTES = 256 << 10
 READ_BYTES = 64 << 10
 GRACE_LIMIT_S = 1.0
-NOT_RUN = 126
 
 RUNNING, LINGERING, TERMINATING, KILLING, FINISHED = range(5)
 

@@ -10,6 +10,9 @@ import struct
 KEEPER_NAME = "codex-exec-keeper"
 KEEPER_SOCKET = 3
 
+NOT_RUN = 126
+"""The exit status of what could not be executed."""
+
 HEADER = struct.Struct("=IiII")
 """kind, id, value, size of what follows"""
 

@@ -20,7 +20,8 @@ from shelltool.escalation.conversation import Conversation, State, accept_stream
 from shelltool.escalation.environment import EnvironmentReset
 from shelltool.escalation.escalating import Preparation, read_followup
 from shelltool.escalation.judging import Judge, Question
-from shelltool.escalation.keeping import Event, EventKind, Keeper
+from shelltool.escalation.keeper_events import Event, EventKind
+from shelltool.escalation.keeping import Keeper
 from shelltool.escalation.messages import (
     ESCALATE_ANSWER,
     FORWARDED_SIGNALS,

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from shelltool.environment import forget_coerced_locale
-from shelltool.errors import ServerError, ShellToolError
+from shelltool.command_line import run_command
 from shelltool.version import version_option
 
 NAME = "codex-exec-server"
@@ -98,17 +97,7 @@ def command(context: click.Context, /, **options: object) -> int:
 
 def main() -> None:
     """Run the server and exit."""
-    forget_coerced_locale()
-    try:
-        sys.exit(command.main(prog_name=NAME, standalone_mode=False))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        sys.exit(130)
-    except ShellToolError as error:
-        sys.stderr.write(f"{NAME}: error: {error}\n")
-        sys.exit(1 if isinstance(error, ServerError) else error.exit_code)
+    sys.exit(run_command(command, NAME))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from shelltool.environment import forget_coerced_locale
-from shelltool.errors import ProgramMissingError, ShellToolError
+from shelltool.command_line import run_command
+from shelltool.errors import ProgramMissingError
 from shelltool.shells import SHELLS, WRAPPER, check_intercepts, find_program, find_shell, named_program
 from shelltool.version import installed_version, version_option
 
@@ -101,17 +101,7 @@ def _serve(shell: Path, name: str, wrapper: Path, *, preserve_program_paths: boo
 
 def main() -> None:
     """Run the server and exit."""
-    forget_coerced_locale()
-    try:
-        sys.exit(command.main(prog_name=NAME, standalone_mode=False))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        sys.exit(130)
-    except ShellToolError as error:
-        sys.stderr.write(f"{NAME}: error: {error}\n")
-        sys.exit(error.exit_code)
+    sys.exit(run_command(command, NAME))
 
 
 if __name__ == "__main__":

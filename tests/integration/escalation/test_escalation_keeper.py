@@ -30,7 +30,7 @@ def test_a_script_that_kills_the_keepers_guard_is_still_kept(kept):
 
 
 def test_a_script_that_stops_its_keeper_is_ended_all_the_same(world, monkeypatch):
-    monkeypatch.setattr("shelltool.escalation.executor.END_LIMIT_S", 0.5)
+    monkeypatch.setattr("shelltool.escalation.running_call.END_LIMIT_S", 0.5)
     done = world.run("sleep 1000 & kill -STOP $PPID; sleep 1000", timeout_s=0.3)
     assert done.result.timed_out
     assert gone_within(world.mark, 5)

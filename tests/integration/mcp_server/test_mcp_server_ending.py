@@ -10,7 +10,7 @@ import pytest
 from mcp import MCPError
 
 from integration.mcp_server.world import CONVERSATION_S, Person, call, set_state, shell, wait_until_gone
-from shelltool.escalation.executor import END_LIMIT_S
+from shelltool.escalation.running_call import END_LIMIT_S
 
 pytestmark = pytest.mark.build
 

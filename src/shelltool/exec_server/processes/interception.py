@@ -15,9 +15,9 @@ from pathlib import Path, PurePath
 
 from shelltool.escalation.deciding import Decisions, OutputRelay
 from shelltool.escalation.environment import EnvironmentReset
-from shelltool.escalation.executor import SOCKET_NUMBER, SOCKET_VARIABLE, WRAPPER_VARIABLES
 from shelltool.escalation.judging import Judge
 from shelltool.escalation.keeping import Keeper, KeeperProgram
+from shelltool.escalation.launching import SOCKET_NUMBER, wrapper_variables
 from shelltool.escalation.policy import Decision, EscalationPolicy
 from shelltool.escalation.program import Reach, unconfined_could_write
 from shelltool.escalation.server import CallServer
@@ -66,7 +66,7 @@ class Interceptor:
 
     def variables(self, env: Mapping[str, str]) -> dict[str, str]:
         """Give the environment that makes shells ask."""
-        return {**env, **dict.fromkeys(WRAPPER_VARIABLES, self.wrapper), SOCKET_VARIABLE: str(SOCKET_NUMBER)}
+        return {**env, **wrapper_variables(self.wrapper)}
 
     async def begin(self, process_id: str, prepared: Prepared, approve: Approve) -> "Interception":
         """Make ready to answer for one process."""

@@ -24,7 +24,7 @@ if __name__ == "__main__":  # without what the packages themselves import
         sys.modules[_name] = type(sys)(_name)
         sys.modules[_name].__path__ = [_path]
 
-from shelltool.escalation.keeper_process import (
+from shelltool.escalation.keeper_processes import (
     KILL_LIMIT_S,
     ROUND_S,
     become_subreaper,

@@ -13,7 +13,8 @@ from shelltool.escalation.messages import (
     deny_answer,
     stopped_report,
 )
-from shelltool.escalation.wrapping import ANSWER_LIMIT, denial_line, read_answer
+from shelltool.escalation.wrapping import ANSWER_LIMIT
+from shelltool.escalation.wrapping_answer import denial_line, read_answer
 
 
 def request(**more):

@@ -1,4 +1,4 @@
-"""The server's half of what it and a keeper tell each other."""
+"""What a keeper tells."""
 
 import errno
 import signal
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shelltool.errors import ProtocolError
+from shelltool.escalation.keeper_events import OUTPUT_BYTES_MAX, Event, EventKind, EventReader
 from shelltool.escalation.keeper_wire import DONE, EXITED, HEADER, OUTPUT
-from shelltool.escalation.keeping import OUTPUT_BYTES_MAX, Event, EventKind, EventReader, Strings, Variables
 
 events = st.lists(
     st.builds(
@@ -48,15 +48,3 @@ def test_an_exec_that_failed_has_its_errno():
     data = errno.ENOENT.to_bytes(4, sys.byteorder)
     assert Event(EventKind.EXITED, 1, 126 << 8, data).error == errno.ENOENT
     assert Event(EventKind.EXITED, 1, 0, b"").error is None
-
-
-def test_strings_are_laid_out_one_after_the_other_with_their_bytes():
-    strings = Strings("/bin/x", ["x", "\udcff"], Variables({"A": "é", "B": ""}))
-    assert strings.block == b"/bin/x\0x\0\xff\0A=\xc3\xa9\0B=\0"
-    assert (strings.argument_count, strings.variable_count) == (2, 2)
-
-
-@pytest.mark.parametrize(("argv", "env"), [(["a\0b"], {}), ([], {"A": "b\0c"}), ([], {"A\0": ""})])
-def test_a_nul_in_a_string_starts_nothing(argv, env):
-    with pytest.raises(ProtocolError, match="a NUL in its"):
-        Strings("/bin/x", argv, Variables(env))
