@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
 MODULES = sorted(SRC.rglob("*.py"))
-LONGEST_MODULE = 320
+LONGEST_MODULE = 310
 LONGEST_FUNCTION = 60
 BELOW_THE_SERVERS = (
     "shelltool/escalation",

@@ -5,8 +5,6 @@ whoever closes them: then that is this call's thread, and its deadline is kept e
 asked on the event loop (`deciding.py`).
 """
 
-import contextlib
-import select
 import socket
 import time
 from collections import deque
@@ -31,6 +29,7 @@ from shelltool.escalation.messages import (
     stopped_report,
 )
 from shelltool.escalation.policy import Decision, Deny, Escalate, Run
+from shelltool.escalation.readiness import Readiness
 
 CONVERSATIONS_MAX = 256
 """At once, in one call. More wait in the socket's queue."""
@@ -98,16 +97,13 @@ class CallServer:
         self._asked: set[int] = set()
         self._last_number = MAIN
         self._decided: deque[tuple[int, Decision]] = deque()
-        self._awake, self._wake = socket.socketpair()
-        self._poll = select.poll()
-        self._handlers: dict[int, Callable[[], None]] = {}
+        self._readiness = Readiness(self._on_wake)
         self._listening = False
         self._ending: Ending | None = None
 
     def wake(self) -> None:
         """Have the thread look again; from any thread."""
-        with contextlib.suppress(OSError):
-            self._wake.send(b"\0", socket.MSG_DONTWAIT)
+        self._readiness.wake()
 
     def decided(self, number: int, decision: Decision) -> None:
         """Bring a decision that was asked for; from any thread."""
@@ -116,14 +112,11 @@ class CallServer:
 
     def serve(self) -> Ending:
         """Serve, on this thread, until the keeper says that no process is left."""
-        self._watch(self._awake.fileno(), self._on_wake)
-        self._watch(self._keeper.socket.fileno(), self._on_keeper)
+        self._readiness.watch(self._keeper.socket.fileno(), self._on_keeper)
         try:
             while self._ending is None:
                 self._listen(len(self._conversations) < CONVERSATIONS_MAX)
-                for fd, _ in self._poll.poll(self._patience_ms()):
-                    if handler := self._handlers.get(fd):
-                        handler()
+                self._readiness.wait(self._patience_ms())
                 self._close_overdue()
             return self._ending
         finally:
@@ -133,25 +126,17 @@ class CallServer:
         """Let go of everything: no wrapper is answered any more. `serve` ends with it."""
         for conversation in list(self._conversations.values()):
             self._close(conversation)
-        for sock in (self._awake, self._wake, self._session):
-            sock.close()
-
-    def _watch(self, fd: int, handler: Callable[[], None]) -> None:
-        self._handlers[fd] = handler
-        self._poll.register(fd, select.POLLIN)
-
-    def _unwatch(self, fd: int) -> None:
-        if self._handlers.pop(fd, None):
-            self._poll.unregister(fd)
+        self._readiness.close()
+        self._session.close()
 
     def _listen(self, wanted: bool) -> None:  # noqa: FBT001 - its whole meaning
         if wanted == self._listening:
             return
         self._listening = wanted
         if wanted:
-            self._watch(self._session.fileno(), self._on_session)
+            self._readiness.watch(self._session.fileno(), self._on_session)
         else:
-            self._unwatch(self._session.fileno())
+            self._readiness.unwatch(self._session.fileno())
 
     def _patience_ms(self) -> int | None:
         deadlines = [c.deadline for c in self._conversations.values() if c.deadline is not None]
@@ -166,9 +151,8 @@ class CallServer:
                 self._close(conversation)
 
     def _on_wake(self) -> None:
-        self._awake.recv(4096, socket.MSG_DONTWAIT)
-        if self._output.ready and self._keeper.socket.fileno() not in self._handlers:
-            self._watch(self._keeper.socket.fileno(), self._on_keeper)
+        if self._output.ready and not self._readiness.watches(self._keeper.socket.fileno()):
+            self._readiness.watch(self._keeper.socket.fileno(), self._on_keeper)
         while self._decided:
             number, decision = self._decided.popleft()
             self._asked.discard(number)
@@ -184,7 +168,7 @@ class CallServer:
         self._conversations[conversation.number] = conversation
         self._guarded(conversation, self._take_frames)
         if conversation.number in self._conversations:
-            self._watch(conversation.fd, partial(self._guarded, conversation, self._take_frames))
+            self._readiness.watch(conversation.fd, partial(self._guarded, conversation, self._take_frames))
 
     def _take_frames(self, conversation: Conversation) -> None:
         frames = conversation.receive()
@@ -291,7 +275,7 @@ class CallServer:
         if conversation.number in self._running:
             self._keeper.signal(conversation.number, _KILL, group=True)
             del self._running[conversation.number]
-        self._unwatch(conversation.fd)
+        self._readiness.unwatch(conversation.fd)
         conversation.close()
 
     def _on_keeper(self) -> None:
@@ -302,7 +286,7 @@ class CallServer:
         for event in events:
             self._on_event(event)
         if not self._output.ready:
-            self._unwatch(self._keeper.socket.fileno())
+            self._readiness.unwatch(self._keeper.socket.fileno())
 
     def _on_event(self, event: Event) -> None:
         match event.kind:
