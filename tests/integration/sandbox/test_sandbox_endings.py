@@ -95,12 +95,14 @@ def test_the_guard_waits_for_the_last_process_in_the_sandbox(mounts: World):
 def test_what_is_created_outside_meanwhile_stays_and_can_only_be_read_inside(mounts: World):
     """As after an escalated `git init`."""
     plan = mounts.plan()
+    made = mounts.put("made", "made outside\n")
     child = started(
         mounts.start(
             "echo ready; while ! cat .git/config 2>/dev/null; do :; done; echo x > .git/config", plan
         )
     )
-    mounts.put("ws/.git/config", "made outside\n")
+    # Whole and the user's from its first moment on: the command does not wait for more.
+    made.rename(mounts.ws / ".git/config")
     out = child.communicate(timeout=DEADLINE_S)[0]
     assert out.startswith(b"made outside\n")
     assert b"Read-only file system" in out

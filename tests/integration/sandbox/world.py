@@ -4,6 +4,7 @@ Layout: ws/ (the working folder), outside/ (with secret, a file), tmp/ (TMPDIR),
 the user who runs the commands, so that only the sandbox stands in the way.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -80,9 +81,12 @@ class World:
         return self.engine.name == "bubblewrap"
 
     def own(self) -> None:
-        """Give everything to the user."""
-        for path in (self.root, *self.root.rglob("*")):
-            os.chown(path, self.user.uid, -1, follow_symlinks=False)
+        """Give everything to the user, but for what a guard removes meanwhile."""
+        os.chown(self.root, self.user.uid, -1)
+        for folder, folders, files in os.walk(self.root):
+            for name in (*folders, *files):
+                with contextlib.suppress(FileNotFoundError):
+                    os.chown(Path(folder, name), self.user.uid, -1, follow_symlinks=False)
 
     def put(self, name: str, text: str = "") -> Path:
         """Write a file below the root, as the user's."""
