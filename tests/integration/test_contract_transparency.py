@@ -157,8 +157,8 @@ STATE = (
     ),
     case("coprocess in zsh", "coproc cat; echo x >&p; read y <&p; echo $y", shells=ZSH),
     case("trace", "set -x; ls data; ./script a; nosuch; ./lost"),
-    # -r: whether a job that ended is still listed after `wait` depends on which of the two came first.
-    case("job table", "sleep 60 & jobs; kill %1; wait; jobs -r", shells=BASH),
+    # Not `wait` alone: whether the job is still listed after that depends on which of the two came first.
+    case("job table", "sleep 60 & jobs; kill %1; wait %1; jobs", shells=BASH),
     case("disowned", "sleep 0.01 & disown; wait; jobs; echo $?"),
 )
 
