@@ -1,13 +1,10 @@
-"""Every fatal error of the runtime, each with its own process exit status but for those that reference programs have.
+"""Every fatal error of the runtime, each with its own process exit status.
 
 A message says what failed, where (file and line, path, setting) and what to do next.
 Only a `cli` module turns one of these into an exit.
 """
 
 from typing import Literal
-
-FAILED = 1
-"""What the reference programs give for all that fails; ours too, where they have the same error."""
 
 
 class ShellToolError(Exception):
@@ -22,7 +19,8 @@ class RulesFileError(ShellToolError):
     `sentence` is the one line that decides; `detail` is the traceback and the excerpt, where there are any.
     """
 
-    exit_code = FAILED
+    # What the reference program's `execpolicy check` gives for any rules file that it can't use.
+    exit_code = 1
 
     def __init__(
         self,
@@ -122,7 +120,7 @@ class UnpatchedShellError(ShellError):
 class ServerError(ShellToolError):
     """The server could not be set up."""
 
-    exit_code = FAILED
+    exit_code = 65
 
 
 class ExecServerError(ShellToolError):

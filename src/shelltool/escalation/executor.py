@@ -43,10 +43,9 @@ class ShellCommandExecutor:
         self.policies = policies
         self.threads = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="escalation")
         self._slots = asyncio.Semaphore(CALLS_MAX)
-        self._spare = SpareKeeper(program) if in_reserve else None
         self._means = Means(
             keeper=program,
-            spare=self._spare,
+            spare=SpareKeeper(program) if in_reserve else None,
             threads=self.threads,
             environment=exact_variables(os.environ if environment is None else environment),
             wrapper_variables=wrapper_variables(exact_text(str(wrapper))),
@@ -60,5 +59,5 @@ class ShellCommandExecutor:
 
     def close(self) -> None:
         """Let go of what is kept for later calls."""
-        if self._spare:
-            self._spare.close()
+        if self._means.spare:
+            self._means.spare.close()

@@ -8,7 +8,7 @@ import _socket
 import posix
 import sys
 
-from shelltool.escalation.wrapping_request import read_environment, request_of
+from shelltool.escalation.wrapping_request import SOCKET_VARIABLE, read_environment, request_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # without an import of `typing`, which takes longer than all the rest
@@ -18,7 +18,6 @@ else:
     import _signal
 
 NAME = "codex-execve-wrapper"
-SOCKET_VARIABLE = b"CODEX_ESCALATE_SOCKET"
 REQUEST_LIMIT = 16777216
 ANSWER_LIMIT = 65536
 NOT_RUN = 126
@@ -202,9 +201,8 @@ def _exact(argument: str) -> bytes:
 def _read(frame: bytes) -> dict[str, object]:
     if frame == RUN:
         return {"action": "Run"}
-    from shelltool.escalation.wrapping_answer import (
-        read_answer,  # a twentieth of the time that a command waits
-    )
+    # Late: it takes a twentieth of the time that a command waits.
+    from shelltool.escalation.wrapping_answer import read_answer
 
     return read_answer(frame)
 

@@ -6,7 +6,8 @@ wrapper, see `wrapping.py`: as sparing with imports.
 
 import posix
 
-OURS = frozenset({b"CODEX_ESCALATE_SOCKET", b"EXEC_WRAPPER", b"BASH_EXEC_WRAPPER"})
+SOCKET_VARIABLE = b"CODEX_ESCALATE_SOCKET"
+OURS = frozenset({SOCKET_VARIABLE, b"EXEC_WRAPPER", b"BASH_EXEC_WRAPPER"})
 
 _ESCAPES = {number: f"\\u{number:04x}" for number in range(0x20)} | {ord('"'): '\\"', ord("\\"): "\\\\"}
 

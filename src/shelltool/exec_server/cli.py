@@ -1,4 +1,4 @@
-"""The command line of `codex-exec-server`. The only place here that turns errors into an exit status."""
+"""The command line of `codex-exec-server`. How errors become an exit status: `shelltool.command_line`."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from shelltool.command_line import run_command
+from shelltool.errors import ServerError
 from shelltool.version import version_option
 
 NAME = "codex-exec-server"
@@ -97,7 +98,9 @@ def command(context: click.Context, /, **options: object) -> int:
 
 def main() -> None:
     """Run the server and exit."""
-    sys.exit(run_command(command, NAME))
+    status = run_command(command, NAME)
+    # What the reference program gives for a server that can't be set up.
+    sys.exit(1 if status == ServerError.exit_code else status)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line of `codex-exec-mcp-server`. The only place here that turns errors into an exit status."""
+"""The command line of `codex-exec-mcp-server`. How errors become an exit status: `shelltool.command_line`."""
 
 import gc
 import sys

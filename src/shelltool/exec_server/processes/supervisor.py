@@ -31,13 +31,13 @@ from shelltool.escalation.keeper_processes import (
     guard,
     signal_descendants,
 )
+from shelltool.escalation.keeper_wire import NOT_RUN
 
 CONTROL = 3
 FIXED_ARGUMENTS = 4
 MESSAGE = struct.Struct("=Ii")
 STARTED, FAILED_FOLDER, FAILED_EXEC, EXITED, GONE = 1, 2, 3, 4, 5
 SIGNAL_GROUP, SIGNAL_ALL, END_ALL = 1, 2, 3
-NOT_RUN = 126
 FILES_MAX = 1 << 16
 
 
