@@ -109,8 +109,8 @@ wait_ms(void)
 
     if (phase == KILLING)
         return ROUND_MS;
-    if (!quiet && may_read() && left > QUIET_MS)
-        return QUIET_MS;
+    if (settles_at > 0 && may_read() && settles_at - now_ms() < left)
+        left = settles_at - now_ms();
     return left < 0 ? 0 : left >= INT_MAX ? -1 : (int)left;
 }
 
@@ -118,14 +118,12 @@ static void
 serve_once(void)
 {
     struct pollfd wait[2] = { { server_gone ? -1 : KEEPER_SOCKET, 0, 0 }, { may_read() ? signals : -1, POLLIN, 0 } };
-    int ready;
 
     wait[0].events = (short)((told_to_end ? 0 : POLLIN) | (pending_to > 0 ? POLLOUT : 0));
-    ready = poll(wait, 2, wait_ms());
-    if (ready < 0)
+    if (poll(wait, 2, wait_ms()) < 0)
         return;
-    if (relay_outputs() && ready == 0 && !quiet)
-        sweep_outputs();
+    if (relay_outputs(1) && settled())
+        sweep_outputs(0);
     if (wait[0].revents & POLLIN && !obey())
         told_to_end = 1;
     if (wait[0].revents & (POLLHUP | POLLERR))
@@ -203,9 +201,9 @@ keep(void)
         advance(reap());
         flush_pending();
     }
-    while (!relay_outputs() && wait_for_server())
+    while (!relay_outputs(0) && wait_for_server())
         ;
-    sweep_outputs();
+    sweep_outputs(1);
     report(EV_DONE, 0, (uint32_t)reap(), NULL, 0);
     while (wait_for_server())
         ;

@@ -74,6 +74,21 @@ def test_a_stream_can_be_reopened_by_its_name(kept, stream):
     assert done.of(stream).splitlines()[-2:] == [b"two", b"three"]
 
 
+MIXED = """
+import os
+named = os.open("/dev/stdout", os.O_WRONLY)
+for i in range(100):
+    os.write(named, b"n" * 100)
+    os.write(1, b"i" * 4096)
+"""
+
+
+def test_nothing_is_lost_where_a_stream_is_also_open_by_its_name(kept):
+    kept.put("writer.py", MIXED)
+    output = kept.run(f"{sys.executable} -IS writer.py").output
+    assert (output.count(b"n"), output.count(b"i")) == (10_000, 409_600)
+
+
 @pytest.mark.parametrize("size", [1, 4095, 4096, 4097, 65536, 100_000])
 def test_output_of_any_size_is_complete(kept, size):
     done = kept.run(f"head -c {size} /dev/zero; head -c {size} /dev/zero >&2")
