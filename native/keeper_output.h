@@ -275,11 +275,12 @@ settled(void)
     return settles_at > 0 && now_ms() >= settles_at;
 }
 
-/* Tell whether a pipe may be full, but its writer has not been seen to wait, neither here nor at the other pipe. */
+/* Tell whether a pipe may be full by the time of a grab, but its writer has not been seen to wait, neither here nor at the
+   other pipe. */
 static int
 may_fill(int which)
 {
-    return outputs[which].due == packets_max && !waits(!which);
+    return packets_max - outputs[which].due <= 1 && !waits(!which);
 }
 
 /* Relay what is due. Gives 0 where something else has to come first: the server has to take some, or, where there are
