@@ -5,6 +5,7 @@ from pathlib import Path
 
 from shellbuild.errors import ReleaseError
 from shellbuild.project import DIST
+from shellbuild.whole_files import write_whole
 
 NAME = "SHA256SUMS"
 
@@ -14,10 +15,7 @@ def write_checksums(dist: Path = DIST) -> Path:
     lines = [f"{digest}  {name}\n" for name, digest in _measured(dist).items()]
     if not lines:
         raise ReleaseError(f"{dist} holds no file: run `nox -s archives` first")
-    path = dist / NAME
-    path.write_text("".join(lines), encoding="utf-8")
-    path.chmod(0o644)
-    return path
+    return write_whole(dist / NAME, "".join(lines))
 
 
 def check_checksums(dist: Path = DIST) -> None:

@@ -15,6 +15,7 @@ from blake3 import blake3
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shellbuild.errors import VendorError
+from shellbuild.whole_files import write_whole
 
 NAME = "manifest.json"
 SCHEMA: Literal[1] = 1
@@ -34,7 +35,7 @@ CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 _REPAIR = "run `nox -s vendor`, or fetch the tree again"
 _CHUNK_BYTES = 1 << 20
-_RUN_BITS = 0o111
+RUN_BITS = 0o111
 
 
 class VendoredFile(BaseModel):
@@ -141,10 +142,7 @@ def load_manifest(root: Path) -> Manifest:
 
 def save_manifest(manifest: Manifest, root: Path) -> Path:
     """Write the manifest of a tree, whole or not at all."""
-    fresh = root / f".{NAME}.{os.getpid()}"
-    fresh.write_text(manifest.text(), encoding="utf-8")
-    fresh.chmod(0o644)
-    return fresh.replace(root / NAME)
+    return write_whole(root / NAME, manifest.text())
 
 
 def verify(root: Path, targets: Iterable[str] = ()) -> Manifest:
@@ -207,9 +205,9 @@ def _differences(file: VendoredFile, path: Path | None) -> Iterator[str]:
     elif other != file.blake3:
         yield f"{file.path}: has blake3 {other}, the manifest says {file.blake3}"
     mode = path.stat().st_mode
-    if file.mode == "0755" and mode & _RUN_BITS != _RUN_BITS:
+    if file.mode == "0755" and mode & RUN_BITS != RUN_BITS:
         yield f"{file.path}: lost its run bit"
-    if file.mode == "0644" and mode & _RUN_BITS:
+    if file.mode == "0644" and mode & RUN_BITS:
         yield f"{file.path}: can be run, but is no program"
 
 
