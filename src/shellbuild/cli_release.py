@@ -55,28 +55,27 @@ def wheels(target: tuple[str, ...]) -> None:
 @click.command()
 @click.option("--release", metavar="TAG", help="Release to point at; by default this checkout's version.")
 @click.option("--base-url", metavar="URL", help="Folder that serves the archives; by default the release's.")
-@click.option("--digest", type=click.Choice(["blake3", "sha256"]), default="blake3", show_default=True)
-@click.option(
-    "--repository", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", help="Who releases; see pyproject.toml."
-)
+@click.option("--digest", type=click.Choice(["blake3", "sha256"]), help="By default blake3.")
+@click.option("--repository", metavar="OWNER/NAME", help="Who releases; by default who pyproject.toml names.")
 @click.option("--check", is_flag=True, help="Change nothing; fail when a manifest is stale.")
 def dotslash(
-    release: str | None, base_url: str | None, digest: str, repository: str | None, check: bool
+    release: str | None, base_url: str | None, digest: str | None, repository: str | None, check: bool
 ) -> None:
     """Write dotslash/bash and dotslash/zsh for the archives of a release, or compare them with it."""
-    from shellbuild.dotslash import check_manifests, missing_archives, refresh_manifests, settings_for
+    from shellbuild.dotslash import check_manifests, settings_for, write_manifests
     from shellbuild.release_files import Digest
 
+    chosen = Digest(digest) if digest else None
     if check:
-        for line in check_manifests(tag=release):
+        for line in check_manifests(
+            tag=release, base_url=base_url, digest=chosen, repository_name=repository
+        ):
             click.echo(line)
         return
-    settings = settings_for(release, base_url=base_url, digest=Digest(digest), repository_name=repository)
-    if missing_archives(settings):
-        from shellbuild.archives import write_archives
-
-        write_archives(tag=settings.tag)
-    for path in refresh_manifests(settings):
+    settings = settings_for(
+        release, base_url=base_url, digest=chosen or Digest.BLAKE3, repository_name=repository
+    )
+    for path in write_manifests(settings):
         click.echo(path)
 
 

@@ -47,6 +47,11 @@ class Plan:
     version: ReleaseVersion
 
     @property
+    def is_of_this_checkout(self) -> bool:
+        """Whether this checkout would make the release; a shell's own version is that of its tag alone."""
+        return not self.product.packaged or self.version == project_version()
+
+    @property
     def dist_tag(self) -> str:
         """Name under which npm offers the version, and others say that it is a pre-release."""
         return "latest" if self.version.alpha is None else "alpha"
@@ -96,11 +101,12 @@ def plan_release(tag: str, *, only_this_version: bool = False) -> Plan:
         version = parse_version(tag.removeprefix(product.tag_prefix))
     except ReleaseError as error:
         raise ReleaseError(f"tag {tag!r} is not released") from error
-    if only_this_version and product.packaged and version != project_version():
+    plan = Plan(tag=tag, product=product, version=version)
+    if only_this_version and not plan.is_of_this_checkout:
         raise ReleaseError(
             f"tag {tag!r} is not this checkout's version, {project_version().semver}: change `version` in pyproject.toml"
         )
-    return Plan(tag=tag, product=product, version=version)
+    return plan
 
 
 def default_tag() -> str:
