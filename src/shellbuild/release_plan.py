@@ -82,13 +82,17 @@ class Plan:
             "functions": [functions_name(version)] if "zsh" in shells else [],
             "sbom": [sbom_name(self.product.name, version)],
             "checksums": [CHECKSUMS],
+            "report": [REPORT],
         }
         if self.product.packaged:
             files["npm"] = [npm_name(version)]
             files["wheels"] = [wheel_name(version, row) for row in (*platforms, None)]
             files["sdist"] = [sdist_name(version)]
-            files["report"] = [REPORT]
         return files
+
+    def file_names(self) -> list[str]:
+        """Name all of the release's files."""
+        return [name for names in self.files().values() for name in names]
 
 
 def plan_release(tag: str, *, only_this_version: bool = False) -> Plan:

@@ -1,5 +1,6 @@
 """Our programs are found where they belong, and a shell that doesn't intercept is recognised."""
 
+import sys
 import tomllib
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def test_a_whole_installation_lists_all_that_it_has_without_an_error(host, capsy
     platform = {"Linux": "linux", "Darwin": "darwin"}[host.system]
     monkeypatch.setattr(shells, "vendor_roots", lambda: (tmp_path,))
     monkeypatch.setattr(shells, "this_host", lambda: host)
-    monkeypatch.setattr(shells.sys, "platform", platform)
+    monkeypatch.setattr(sys, "platform", platform)
     for shell in ("bash", "zsh"):
         put(tmp_path / host.target / shell / host.variant / shell)
     helpers = ["codex-execve-wrapper", *(["codex-linux-sandbox"] if platform == "linux" else [])]
