@@ -199,7 +199,7 @@ def dotslash(session: nox.Session) -> None:
 
 @nox.session(tags=["release"], default=False)
 def report(session: nox.Session) -> None:
-    """Render dist/report.html: -- [--previous MANIFEST | --since DIST-TAG]."""
+    """Render dist/report.html: -- [--release TAG] [--previous MANIFEST | --since DIST-TAG]."""
     shellbuild(session, "report", groups=RELEASE)
 
 

@@ -91,16 +91,19 @@ def publish(registry: str, tag: str, dry_run: bool) -> None:
 
 
 @click.command()
+@click.option("--release", metavar="TAG", help="Release to report on; by default this checkout's version.")
 @click.option(
     "--previous", type=_PATH, help="The last release's manifest.json or npm tarball, to tell what changed."
 )
 @click.option("--since", metavar="DIST-TAG", help="Take the last release from npm instead, e.g. latest.")
-def report(previous: Path | None, since: str | None) -> None:
+def report(release: str | None, previous: Path | None, since: str | None) -> None:
     """Render dist/report.html."""
-    from shellbuild.report import fetch_previous, read_previous, write_report
+    from shellbuild.report import NOTHING_EARLIER, last_release, read_previous, write_report
 
-    last = read_previous(previous) if previous else fetch_previous(since) if since else None
-    click.echo(write_report(previous=last))
+    last, absent = last_release(since) if since and not previous else (None, NOTHING_EARLIER)
+    if previous:
+        last = read_previous(previous)
+    click.echo(write_report(tag=release, previous=last, not_compared=absent))
 
 
 @click.command("contract-kit")

@@ -28,6 +28,10 @@ class Product:
     shells: tuple[str, ...]
     packaged: bool
 
+    def has(self, component: str) -> bool:
+        """Whether its releases hold a component of the vendor tree; the packages hold all of it."""
+        return self.packaged or component in self.shells
+
 
 PRODUCTS = (
     *(

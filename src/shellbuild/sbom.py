@@ -68,7 +68,7 @@ def sbom_text(manifest: Manifest, plan: Plan) -> str:
     programs = [
         (file, _program(file, plan))
         for file in manifest.files
-        if file.role == "program" and (plan.product.packaged or file.component in plan.product.shells)
+        if file.role == "program" and plan.product.has(file.component)
     ]
     for file, component in programs:
         bom.components.add(component)
