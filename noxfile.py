@@ -157,7 +157,7 @@ def check_answers(session: nox.Session) -> None:
 
 @nox.session(tags=["build"], default=False)
 def vendor(session: nox.Session) -> None:
-    """Build all that ships, for all targets, into vendor/: -- [--target T]…, or take parts in: -- merge DIR…."""
+    """Build all that ships, for all targets, into vendor/: -- [--target T]… [--source S], or: -- merge DIR…."""
     shellbuild(session, "vendor", groups=RELEASE)
 
 
