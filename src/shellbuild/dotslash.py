@@ -5,6 +5,7 @@ https://dotslash-cli.com/docs/dotslash-file/
 """
 
 import json
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Any
 from shellbuild.archives import stale_archives, write_archives
 from shellbuild.errors import ReleaseError
 from shellbuild.manifest import NAME as VENDOR_MANIFEST
-from shellbuild.manifest import RUN_BITS
 from shellbuild.project import DIST, ROOT, SHELLS, VENDOR, load_project
 from shellbuild.release_files import Digest, Measured, measure_file, measure_released
 from shellbuild.release_plan import Plan, archive_name, default_tag, plan_release
@@ -165,7 +165,8 @@ def _require_settings(path: Path, expected: Callable[[Settings], Settings]) -> S
         for name, is_now, should_be in pairs
         if is_now != should_be
     ]
-    if path.stat().st_mode & RUN_BITS != RUN_BITS:
+    # The bit that git keeps; the others are the umask of whoever checked this out.
+    if not path.stat().st_mode & stat.S_IXUSR:
         problems.append(f"{path} lost its run bit")
     if problems:
         raise ReleaseError("\n".join(problems))

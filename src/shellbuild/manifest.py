@@ -35,7 +35,7 @@ CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 _REPAIR = "run `nox -s vendor`, or fetch the tree again"
 _CHUNK_BYTES = 1 << 20
-RUN_BITS = 0o111
+_RUN_BITS = 0o111
 
 
 class VendoredFile(BaseModel):
@@ -205,9 +205,9 @@ def _differences(file: VendoredFile, path: Path | None) -> Iterator[str]:
     elif other != file.blake3:
         yield f"{file.path}: has blake3 {other}, the manifest says {file.blake3}"
     mode = path.stat().st_mode
-    if file.mode == "0755" and mode & RUN_BITS != RUN_BITS:
+    if file.mode == "0755" and mode & _RUN_BITS != _RUN_BITS:
         yield f"{file.path}: lost its run bit"
-    if file.mode == "0644" and mode & RUN_BITS:
+    if file.mode == "0644" and mode & _RUN_BITS:
         yield f"{file.path}: can be run, but is no program"
 
 
