@@ -169,7 +169,7 @@ def archives(session: nox.Session) -> None:
 
 @nox.session(tags=["release"], default=False)
 def checksums(session: nox.Session) -> None:
-    """Write dist/SHA256SUMS over all that lies in dist/, or compare it: -- --check."""
+    """Write dist/SHA256SUMS over a release's files in dist/: -- [--release TAG], or compare it: -- --check."""
     shellbuild(session, "checksums", groups=RELEASE)
 
 

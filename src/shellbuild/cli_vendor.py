@@ -76,15 +76,19 @@ def archives(target: tuple[str, ...], release: str | None) -> None:
 
 
 @click.command()
+@click.option(
+    "--release", metavar="TAG", help="Release that dist/ holds; by default this checkout's version."
+)
 @click.option("--check", is_flag=True, help="Change nothing; fail when dist/ is not what SHA256SUMS says.")
-def checksums(check: bool) -> None:
+def checksums(release: str | None, check: bool) -> None:
     """Write dist/SHA256SUMS over all that lies in dist/."""
     from shellbuild.checksums import check_checksums, write_checksums
+    from shellbuild.release_plan import default_tag, plan_release
 
     if check:
         check_checksums()
         return
-    click.echo(write_checksums())
+    click.echo(write_checksums(plan=plan_release(release or default_tag())))
 
 
 @click.command()

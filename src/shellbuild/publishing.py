@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from shellbuild.checksums import check_checksums
+from shellbuild.checksums import check_checksums, require_planned
 from shellbuild.console import echo, note
 from shellbuild.errors import ReleaseError
 from shellbuild.npm_registry import integrity_of, published_integrity
@@ -69,12 +69,7 @@ def _ready_plan(tag: str, dist: Path, *, dry_run: bool) -> Plan:
     if missing:
         raise ReleaseError(f"{dist} lacks {', '.join(missing)}: the release would not be whole")
     check_checksums(dist)
-    strays = sorted({path.name for path in dist.iterdir()} - set(planned))
-    if strays:
-        raise ReleaseError(
-            f"{dist} holds {', '.join(strays)}, which {tag} does not release:"
-            f" take them out, then run `nox -s checksums`"
-        )
+    require_planned(plan, dist)
     return plan
 
 
