@@ -157,7 +157,7 @@ def check_answers(session: nox.Session) -> None:
 
 @nox.session(tags=["build"], default=False)
 def vendor(session: nox.Session) -> None:
-    """Build all that ships, for all targets, into vendor/: -- [--target T]…, or take parts in: -- merge DIR…."""
+    """Build all that ships, for all targets, into vendor/: -- [--target T]… [--source S], or: -- merge DIR…."""
     shellbuild(session, "vendor", groups=RELEASE)
 
 
@@ -169,7 +169,7 @@ def archives(session: nox.Session) -> None:
 
 @nox.session(tags=["release"], default=False)
 def checksums(session: nox.Session) -> None:
-    """Write dist/SHA256SUMS over all that lies in dist/, or compare it: -- --check."""
+    """Write dist/SHA256SUMS over a release's files in dist/: -- [--release TAG], or compare it: -- --check."""
     shellbuild(session, "checksums", groups=RELEASE)
 
 
@@ -199,7 +199,7 @@ def dotslash(session: nox.Session) -> None:
 
 @nox.session(tags=["release"], default=False)
 def report(session: nox.Session) -> None:
-    """Render dist/report.html: -- [--previous MANIFEST | --since DIST-TAG]."""
+    """Render dist/report.html: -- [--release TAG] [--previous MANIFEST | --since DIST-TAG]."""
     shellbuild(session, "report", groups=RELEASE)
 
 

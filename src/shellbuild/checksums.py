@@ -5,19 +5,20 @@ from pathlib import Path
 
 from shellbuild.errors import ReleaseError
 from shellbuild.project import DIST
+from shellbuild.release_plan import Plan
+from shellbuild.whole_files import write_whole
 
 NAME = "SHA256SUMS"
 
 
-def write_checksums(dist: Path = DIST) -> Path:
-    """Write the sums of all that lies in `dist`; to be called when it is complete."""
+def write_checksums(dist: Path = DIST, *, plan: Plan | None = None) -> Path:
+    """Write the sums of all that lies in `dist`, which is to be complete; with a plan, refuse what it does not name."""
+    if plan:
+        require_planned(plan, dist)
     lines = [f"{digest}  {name}\n" for name, digest in _measured(dist).items()]
     if not lines:
         raise ReleaseError(f"{dist} holds no file: run `nox -s archives` first")
-    path = dist / NAME
-    path.write_text("".join(lines), encoding="utf-8")
-    path.chmod(0o644)
-    return path
+    return write_whole(dist / NAME, "".join(lines))
 
 
 def check_checksums(dist: Path = DIST) -> None:
@@ -36,6 +37,17 @@ def check_checksums(dist: Path = DIST) -> None:
     ]
     if wrong:
         raise ReleaseError("\n".join([f"{dist} is not what {NAME} says; run `nox -s checksums`:", *wrong]))
+
+
+def require_planned(plan: Plan, dist: Path) -> None:
+    """Raise ReleaseError naming all in `dist` that the release does not have, say of an older version."""
+    present = {path.name for path in dist.iterdir()} if dist.is_dir() else set()
+    strays = sorted(present - set(plan.file_names()))
+    if strays:
+        raise ReleaseError(
+            f"{dist} holds {', '.join(strays)}, which {plan.tag} does not release:"
+            " take them out, then run `nox -s checksums`"
+        )
 
 
 def _measured(dist: Path) -> dict[str, str]:

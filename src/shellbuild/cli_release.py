@@ -55,28 +55,27 @@ def wheels(target: tuple[str, ...]) -> None:
 @click.command()
 @click.option("--release", metavar="TAG", help="Release to point at; by default this checkout's version.")
 @click.option("--base-url", metavar="URL", help="Folder that serves the archives; by default the release's.")
-@click.option("--digest", type=click.Choice(["blake3", "sha256"]), default="blake3", show_default=True)
-@click.option(
-    "--repository", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", help="Who releases; see pyproject.toml."
-)
+@click.option("--digest", type=click.Choice(["blake3", "sha256"]), help="By default blake3.")
+@click.option("--repository", metavar="OWNER/NAME", help="Who releases; by default who pyproject.toml names.")
 @click.option("--check", is_flag=True, help="Change nothing; fail when a manifest is stale.")
 def dotslash(
-    release: str | None, base_url: str | None, digest: str, repository: str | None, check: bool
+    release: str | None, base_url: str | None, digest: str | None, repository: str | None, check: bool
 ) -> None:
     """Write dotslash/bash and dotslash/zsh for the archives of a release, or compare them with it."""
-    from shellbuild.dotslash import check_manifests, missing_archives, refresh_manifests, settings_for
+    from shellbuild.dotslash import check_manifests, settings_for, write_manifests
     from shellbuild.release_files import Digest
 
+    chosen = Digest(digest) if digest else None
     if check:
-        for line in check_manifests(tag=release):
+        for line in check_manifests(
+            tag=release, base_url=base_url, digest=chosen, repository_name=repository
+        ):
             click.echo(line)
         return
-    settings = settings_for(release, base_url=base_url, digest=Digest(digest), repository_name=repository)
-    if missing_archives(settings):
-        from shellbuild.archives import write_archives
-
-        write_archives(tag=settings.tag)
-    for path in refresh_manifests(settings):
+    settings = settings_for(
+        release, base_url=base_url, digest=chosen or Digest.BLAKE3, repository_name=repository
+    )
+    for path in write_manifests(settings):
         click.echo(path)
 
 
@@ -92,16 +91,19 @@ def publish(registry: str, tag: str, dry_run: bool) -> None:
 
 
 @click.command()
+@click.option("--release", metavar="TAG", help="Release to report on; by default this checkout's version.")
 @click.option(
     "--previous", type=_PATH, help="The last release's manifest.json or npm tarball, to tell what changed."
 )
 @click.option("--since", metavar="DIST-TAG", help="Take the last release from npm instead, e.g. latest.")
-def report(previous: Path | None, since: str | None) -> None:
+def report(release: str | None, previous: Path | None, since: str | None) -> None:
     """Render dist/report.html."""
-    from shellbuild.report import fetch_previous, read_previous, write_report
+    from shellbuild.report import NOTHING_EARLIER, last_release, read_previous, write_report
 
-    last = read_previous(previous) if previous else fetch_previous(since) if since else None
-    click.echo(write_report(previous=last))
+    last, absent = last_release(since) if since and not previous else (None, NOTHING_EARLIER)
+    if previous:
+        last = read_previous(previous)
+    click.echo(write_report(tag=release, previous=last, not_compared=absent))
 
 
 @click.command("contract-kit")

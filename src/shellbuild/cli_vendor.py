@@ -14,21 +14,28 @@ _TARGET = click.option("--target", multiple=True, help="Only this target triple;
 
 @click.group(invoke_without_command=True)
 @_TARGET
+@click.option(
+    "--source",
+    type=click.Choice(["auto", "git", "archive", "distro"]),
+    default="auto",
+    show_default=True,
+    help="For all shells.",
+)
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="number of cores")
 @click.pass_context
-def vendor(ctx: click.Context, target: tuple[str, ...], jobs: int) -> None:
+def vendor(ctx: click.Context, target: tuple[str, ...], source: str, jobs: int) -> None:
     r"""Build all that ships, for all targets, two builds at a time, into vendor/ with its manifest.
 
     \b
     Examples:
-      shellbuild vendor
+      shellbuild vendor --source distro
       shellbuild vendor --target aarch64-apple-darwin
       shellbuild vendor merge parts/*
     """
     if ctx.invoked_subcommand is None:
         from shellbuild.vendor.assemble import assemble
 
-        click.echo(assemble(target, jobs=jobs))
+        click.echo(assemble(target, jobs=jobs, source=source))
 
 
 @vendor.command("merge")
@@ -69,15 +76,19 @@ def archives(target: tuple[str, ...], release: str | None) -> None:
 
 
 @click.command()
+@click.option(
+    "--release", metavar="TAG", help="Release that dist/ holds; by default this checkout's version."
+)
 @click.option("--check", is_flag=True, help="Change nothing; fail when dist/ is not what SHA256SUMS says.")
-def checksums(check: bool) -> None:
+def checksums(release: str | None, check: bool) -> None:
     """Write dist/SHA256SUMS over all that lies in dist/."""
     from shellbuild.checksums import check_checksums, write_checksums
+    from shellbuild.release_plan import default_tag, plan_release
 
     if check:
         check_checksums()
         return
-    click.echo(write_checksums())
+    click.echo(write_checksums(plan=plan_release(release or default_tag())))
 
 
 @click.command()

@@ -5,17 +5,21 @@ https://dotslash-cli.com/docs/dotslash-file/
 """
 
 import json
+import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from shellbuild.archives import stale_archives, write_archives
 from shellbuild.errors import ReleaseError
-from shellbuild.project import DIST, ROOT, SHELLS, load_project
+from shellbuild.manifest import NAME as VENDOR_MANIFEST
+from shellbuild.project import DIST, ROOT, SHELLS, VENDOR, load_project
 from shellbuild.release_files import Digest, Measured, measure_file, measure_released
 from shellbuild.release_plan import Plan, archive_name, default_tag, plan_release
 from shellbuild.templates import render
 from shellbuild.version import repository
+from shellbuild.whole_files import write_whole
 
 FOLDER = ROOT / "dotslash"
 REFRESH = "run `nox -s dotslash -- --release TAG` and commit the result"
@@ -42,9 +46,13 @@ def settings_for(
     return Settings(tag=tag, digest=digest, repository=name, base_url=(base_url or default_url).rstrip("/"))
 
 
-def missing_archives(settings: Settings, *, dist: Path = DIST) -> list[str]:
-    """Name the archives of the release that `dist` lacks."""
-    return [name for name in plan_release(settings.tag).files()["archives"] if not (dist / name).is_file()]
+def write_manifests(
+    settings: Settings, *, vendor: Path = VENDOR, dist: Path = DIST, folder: Path = FOLDER
+) -> list[Path]:
+    """Refresh the manifests; the archives that this checkout makes are packed anew, as those in `dist` may be older."""
+    if plan_release(settings.tag).is_of_this_checkout:
+        write_archives(tag=settings.tag, vendor=vendor, dist=dist)
+    return refresh_manifests(settings, dist=dist, folder=folder)
 
 
 def refresh_manifests(settings: Settings, *, dist: Path = DIST, folder: Path = FOLDER) -> list[Path]:
@@ -55,19 +63,44 @@ def refresh_manifests(settings: Settings, *, dist: Path = DIST, folder: Path = F
         for shell in plan.product.shells
     }
     folder.mkdir(parents=True, exist_ok=True)
-    return [_write(folder / shell, text) for shell, text in texts.items()]
+    return [write_whole(folder / shell, text, mode=0o755) for shell, text in texts.items()]
 
 
-def check_manifests(*, tag: str | None = None, dist: Path = DIST, folder: Path = FOLDER) -> list[str]:
+def check_manifests(
+    *,
+    tag: str | None = None,
+    base_url: str | None = None,
+    digest: Digest | None = None,
+    repository_name: str | None = None,
+    vendor: Path = VENDOR,
+    dist: Path = DIST,
+    folder: Path = FOLDER,
+) -> list[str]:
     """Compare the manifests with the archives in `dist`, or on their server where `dist` has none; give a line each.
 
-    With a tag, only the shells that it releases, and they have to name it. All differences are raised at once.
+    With a tag, only the shells that it releases, and they have to be what would be written for it: from this
+    checkout's repository and its releases, unless others are named. All differences are raised at once.
     """
+
+    def expected(stated: Settings) -> Settings:
+        if tag:
+            return settings_for(
+                tag, base_url=base_url, digest=digest or stated.digest, repository_name=repository_name
+            )
+        return replace(
+            stated,
+            base_url=(base_url or stated.base_url).rstrip("/"),
+            digest=digest or stated.digest,
+            repository=repository_name or stated.repository,
+        )
+
     shells = plan_release(tag).product.shells if tag else SHELLS
     lines, problems = [], []
     for shell in shells:
         try:
-            lines.append(_check(folder / shell, shell, tag, dist))
+            settings = _require_settings(folder / shell, expected)
+            _require_fresh(plan_release(settings.tag), shell, vendor, dist)
+            lines.append(_check(folder / shell, shell, settings, dist))
         except ReleaseError as error:
             problems.append(str(error))
     if problems:
@@ -121,10 +154,37 @@ def read_settings(path: Path) -> Settings:
         raise ReleaseError(f"{path} is not a manifest that this project generated") from error
 
 
-def _check(path: Path, shell: str, tag: str | None, dist: Path) -> str:
-    settings = read_settings(path)
-    if tag and settings.tag != tag:
-        raise ReleaseError(f"{path} is stale: it points at {settings.tag}, not at {tag}")
+def _require_settings(path: Path, expected: Callable[[Settings], Settings]) -> Settings:
+    stated = read_settings(path)
+    wanted = expected(stated)
+    pairs = [
+        (field.name, getattr(stated, field.name), getattr(wanted, field.name)) for field in fields(Settings)
+    ]
+    problems = [
+        f"{path} is stale: its {name} points at {is_now}, not at {should_be}"
+        for name, is_now, should_be in pairs
+        if is_now != should_be
+    ]
+    # The bit that git keeps; the others are the umask of whoever checked this out.
+    if not path.stat().st_mode & stat.S_IXUSR:
+        problems.append(f"{path} lost its run bit")
+    if problems:
+        raise ReleaseError("\n".join(problems))
+    return stated
+
+
+def _require_fresh(plan: Plan, shell: str, vendor: Path, dist: Path) -> None:
+    """Refuse archives of before the last build: a manifest of those would be found to be right."""
+    if not plan.is_of_this_checkout or not (vendor / VENDOR_MANIFEST).is_file():
+        return
+    stale = stale_archives(plan, shell, vendor=vendor, dist=dist)
+    if stale:
+        raise ReleaseError(
+            f"{', '.join(stale)}: in {dist}, but not what {vendor} gives; run `nox -s archives`"
+        )
+
+
+def _check(path: Path, shell: str, settings: Settings, dist: Path) -> str:
     seen = set()
 
     def measure(archive: str) -> Measured:
@@ -157,10 +217,3 @@ def _in_dist(dist: Path, archive: str, digest: Digest) -> Measured:
     if not path.is_file():
         raise ReleaseError(f"{path} is missing: run `nox -s vendor archives` for all targets first")
     return measure_file(path, digest)
-
-
-def _write(path: Path, text: str) -> Path:
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.chmod(0o755)
-    return fresh.replace(path)

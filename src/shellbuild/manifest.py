@@ -15,6 +15,7 @@ from blake3 import blake3
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shellbuild.errors import VendorError
+from shellbuild.whole_files import write_whole
 
 NAME = "manifest.json"
 SCHEMA: Literal[1] = 1
@@ -141,10 +142,7 @@ def load_manifest(root: Path) -> Manifest:
 
 def save_manifest(manifest: Manifest, root: Path) -> Path:
     """Write the manifest of a tree, whole or not at all."""
-    fresh = root / f".{NAME}.{os.getpid()}"
-    fresh.write_text(manifest.text(), encoding="utf-8")
-    fresh.chmod(0o644)
-    return fresh.replace(root / NAME)
+    return write_whole(root / NAME, manifest.text())
 
 
 def verify(root: Path, targets: Iterable[str] = ()) -> Manifest:

@@ -59,20 +59,20 @@ def stage_package(tree: PackedTree, platforms: Sequence[Platform], stage: Path) 
     _put(stage / "platforms.json", platform_table(platforms).encode())
     for name in TYPES:
         _put(stage / name, render("npm/index.d.ts.j2", platforms=platforms).encode())
-    _put(stage / "package.json", package_json(platforms).encode())
+    _put(stage / "package.json", package_json().encode())
     _put(stage / "vendor" / NAME, tree.manifest.text().encode())
     for path, file in tree.files():
         _put(stage / "vendor" / file.path, path.read_bytes(), file.permissions)
 
 
-def package_json(platforms: Sequence[Platform]) -> str:
+def package_json() -> str:
     """Render the package's description; `files` lists what goes in besides what npm always takes."""
     return render(
         "npm/package.json.j2",
         name=PACKAGE,
         version=project_version().semver,
         description=DESCRIPTION,
-        license=license_expression(*platforms),
+        license=license_expression(),
         # npm takes a statement of provenance only where this is the repository that it states.
         repository=repository(),
         files=sorted(("platforms.json", "vendor/", *TYPES, *PROGRAMS, *STATIC, "LICENSE")),

@@ -8,13 +8,14 @@ from packaging.version import Version
 
 from shellbuild.errors import PackageError
 from shellbuild.manifest import Manifest, VendoredFile, verify
+from shellbuild.origins import origin_problems
 from shellbuild.platforms import Platform, pick_platform
 from shellbuild.project import SHELLS, load_project
 from shellbuild.version import as_release, project_version
 
 OWN_LICENSE = "Apache-2.0"
-MUSL_LICENSE = "MIT"
-"""Of the C library that is linked into the Linux programs."""
+RUNTIME_LICENSE = "MIT"
+"""Of what the compiler links into every program: zig's runtime, and musl into those for Linux."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,10 @@ class PackedTree:
         """Give each file with where it is."""
         return [(self.root / file.path, file) for file in self.manifest.files]
 
+    def of(self, target: str) -> "PackedTree":
+        """Give the part of one target."""
+        return PackedTree(root=self.root, manifest=self.manifest.restricted([target]))
+
     def programs(self) -> list[Path]:
         """Give the programs."""
         return [path for path, file in self.files() if file.role == "program"]
@@ -40,11 +45,12 @@ def complete_tree(root: Path, targets: Iterable[str]) -> PackedTree:
     manifest = verify(root, [row.target for row in wanted]).restricted(row.target for row in wanted)
     made_for = as_release(Version(manifest.version))
     problems = [
-        f"{target.target}: there is no {shell}"
-        for target in wanted
-        for shell in SHELLS
-        if not any(file.component == shell for file in manifest.programs(target.target))
+        f"{row.target}: there is no {name}"
+        for row in wanted
+        for name in expected_programs(row)
+        if not any(file.component == name for file in manifest.programs(row.target))
     ]
+    problems += origin_problems(manifest.files)
     if made_for != project_version():
         problems.append(f"it is of version {made_for.semver}, this checkout is {project_version().semver}")
     if problems:
@@ -52,11 +58,14 @@ def complete_tree(root: Path, targets: Iterable[str]) -> PackedTree:
     return PackedTree(root=root, manifest=manifest)
 
 
-def license_expression(*platforms: Platform) -> str:
-    """Give the SPDX expression of a package with the programs of these platforms inside."""
+def expected_programs(platform: Platform) -> list[str]:
+    """Name the programs that a release has for a platform."""
+    return [*SHELLS, *(program.name for program in load_project().native.programs_for(platform))]
+
+
+def license_expression() -> str:
+    """Give the SPDX expression of a package with programs inside, whatever platform they are for."""
     shells = [load_project().recipes[name] for name in SHELLS]
     linked = [load_project().recipes[name] for shell in shells for name in shell.depends]
     found = {recipe.license for recipe in (*shells, *linked)}
-    if any(row.os == "linux" for row in platforms):
-        found.add(MUSL_LICENSE)
-    return " AND ".join([OWN_LICENSE, *sorted(found - {OWN_LICENSE})])
+    return " AND ".join([OWN_LICENSE, *sorted({*found, RUNTIME_LICENSE} - {OWN_LICENSE})])

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from shellbuild.checksums import check_checksums
+from shellbuild.checksums import check_checksums, require_planned
 from shellbuild.console import echo, note
 from shellbuild.errors import ReleaseError
+from shellbuild.npm_registry import integrity_of, published_integrity
 from shellbuild.process import capture
 from shellbuild.project import DIST, ROOT
 from shellbuild.release_plan import Plan, npm_name, plan_release
@@ -21,11 +22,14 @@ UPLOAD_S = 900.0
 
 
 def publish_npm(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
-    """Publish the npm tarball under the tag's dist-tag, with provenance."""
+    """Publish the npm tarball under the tag's dist-tag, with provenance, unless the registry has just that one already."""
     plan = _ready_plan(tag, dist, dry_run=dry_run)
     if not plan.product.packaged:
         raise ReleaseError(f"{tag} releases a shell, which has no npm package")
-    command = ["npm", "publish", str(dist / npm_name(plan.version)), "--access", "public"]
+    tarball = dist / npm_name(plan.version)
+    if _is_published(tarball, f"{plan.product.name}@{plan.version.semver}"):
+        return
+    command = ["npm", "publish", str(tarball), "--access", "public"]
     # A statement of provenance needs the workflow's identity, which a rehearsal elsewhere does not have.
     command += ["--tag", plan.dist_tag, "--dry-run" if dry_run else "--provenance"]
     echo(command)
@@ -33,7 +37,7 @@ def publish_npm(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
 
 
 def publish_github(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
-    """Make the GitHub release of a tag that exists, with all of `dist/`."""
+    """Make the GitHub release of a tag that exists, with all that it releases."""
     plan = _ready_plan(tag, dist, dry_run=dry_run)
     command = [
         "gh",
@@ -44,9 +48,11 @@ def publish_github(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
         "--title",
         f"{plan.product.name} {plan.version.semver}",
     ]
-    command += ["--generate-notes", "--latest=false" if plan.version.alpha is not None else "--latest"]
-    command += ["--prerelease"] if plan.version.alpha is not None else []
-    command += [str(path) for path in sorted(dist.iterdir()) if path.is_file()]
+    is_stable = plan.version.alpha is None
+    # Else a release of one shell would be what GitHub offers as the newest of the whole project.
+    command += ["--generate-notes", "--latest" if is_stable and plan.product.packaged else "--latest=false"]
+    command += [] if is_stable else ["--prerelease"]
+    command += [str(dist / name) for name in sorted(plan.file_names())]
     echo(command)
     if dry_run:
         note("a dry run: no release is made")
@@ -58,12 +64,27 @@ def _ready_plan(tag: str, dist: Path, *, dry_run: bool) -> Plan:
     plan = plan_release(tag, only_this_version=True)
     if not dry_run:
         _require_own_repository()
-    planned = [name for names in plan.files().values() for name in names]
+    planned = plan.file_names()
     missing = [name for name in planned if not (dist / name).is_file()]
     if missing:
         raise ReleaseError(f"{dist} lacks {', '.join(missing)}: the release would not be whole")
     check_checksums(dist)
+    require_planned(plan, dist)
     return plan
+
+
+def _is_published(tarball: Path, package: str) -> bool:
+    """Whether an earlier try got this far; raise ReleaseError where the registry has other bytes under that version."""
+    published = published_integrity(package)
+    if published is None:
+        return False
+    if published != integrity_of(tarball):
+        raise ReleaseError(
+            f"npm has {package} already, as {published}, and {tarball} is {integrity_of(tarball)}:"
+            " a version is not replaced; release the next one"
+        )
+    note(f"npm has {package} already, the same bytes: nothing to do")
+    return True
 
 
 def _require_own_repository() -> None:

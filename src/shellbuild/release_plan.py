@@ -28,6 +28,10 @@ class Product:
     shells: tuple[str, ...]
     packaged: bool
 
+    def has(self, component: str) -> bool:
+        """Whether its releases hold a component of the vendor tree; the packages hold all of it."""
+        return self.packaged or component in self.shells
+
 
 PRODUCTS = (
     *(
@@ -45,6 +49,11 @@ class Plan:
     tag: str
     product: Product
     version: ReleaseVersion
+
+    @property
+    def is_of_this_checkout(self) -> bool:
+        """Whether this checkout would make the release; a shell's own version is that of its tag alone."""
+        return not self.product.packaged or self.version == project_version()
 
     @property
     def dist_tag(self) -> str:
@@ -77,13 +86,17 @@ class Plan:
             "functions": [functions_name(version)] if "zsh" in shells else [],
             "sbom": [sbom_name(self.product.name, version)],
             "checksums": [CHECKSUMS],
+            "report": [REPORT],
         }
         if self.product.packaged:
             files["npm"] = [npm_name(version)]
             files["wheels"] = [wheel_name(version, row) for row in (*platforms, None)]
             files["sdist"] = [sdist_name(version)]
-            files["report"] = [REPORT]
         return files
+
+    def file_names(self) -> list[str]:
+        """Name all of the release's files."""
+        return [name for names in self.files().values() for name in names]
 
 
 def plan_release(tag: str, *, only_this_version: bool = False) -> Plan:
@@ -96,11 +109,12 @@ def plan_release(tag: str, *, only_this_version: bool = False) -> Plan:
         version = parse_version(tag.removeprefix(product.tag_prefix))
     except ReleaseError as error:
         raise ReleaseError(f"tag {tag!r} is not released") from error
-    if only_this_version and product.packaged and version != project_version():
+    plan = Plan(tag=tag, product=product, version=version)
+    if only_this_version and not plan.is_of_this_checkout:
         raise ReleaseError(
             f"tag {tag!r} is not this checkout's version, {project_version().semver}: change `version` in pyproject.toml"
         )
-    return Plan(tag=tag, product=product, version=version)
+    return plan
 
 
 def default_tag() -> str:

@@ -32,6 +32,7 @@ from shellbuild.release_plan import PACKAGE, Plan, default_tag, plan_release, sb
 from shellbuild.tarball import EPOCH
 from shellbuild.toolchain import zig_identity
 from shellbuild.version import repository
+from shellbuild.whole_files import write_whole
 
 BUILT = datetime.fromtimestamp(EPOCH, UTC)
 """What all our archives say instead of the time."""
@@ -46,10 +47,7 @@ def write_sbom(*, tag: str | None = None, vendor: Path = VENDOR, dist: Path = DI
     manifest = load_manifest(vendor)
     verify(vendor, manifest.targets)
     dist.mkdir(parents=True, exist_ok=True)
-    path = dist / sbom_name(plan.product.name, plan.version)
-    path.write_text(sbom_text(manifest, plan), encoding="utf-8")
-    path.chmod(0o644)
-    return path
+    return write_whole(dist / sbom_name(plan.product.name, plan.version), sbom_text(manifest, plan))
 
 
 def sbom_text(manifest: Manifest, plan: Plan) -> str:
@@ -70,7 +68,7 @@ def sbom_text(manifest: Manifest, plan: Plan) -> str:
     programs = [
         (file, _program(file, plan))
         for file in manifest.files
-        if file.role == "program" and (plan.product.packaged or file.component in plan.product.shells)
+        if file.role == "program" and plan.product.has(file.component)
     ]
     for file, component in programs:
         bom.components.add(component)

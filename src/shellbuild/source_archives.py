@@ -15,12 +15,15 @@ from shellbuild.builder import BuildRequest, build, make_request
 from shellbuild.console import step
 from shellbuild.errors import ReleaseError
 from shellbuild.manifest import Manifest, load_manifest, verify
+from shellbuild.origins import origin_problems, source_provider
 from shellbuild.project import DIST, ROOT, VENDOR, host_target
-from shellbuild.release_plan import default_tag, plan_release
+from shellbuild.release_plan import default_tag, plan_release, source_name
 from shellbuild.sources import SourceTree, obtain_source
 from shellbuild.tarball import Member, write_tarball
 from shellbuild.templates import render
 from shellbuild.toolchain import zig_identity, zig_program
+from shellbuild.version import ReleaseVersion
+from shellbuild.whole_files import appearing_files
 
 TOOLKIT = (
     *("LICENSE", "README.md", "noxfile.py", "pyproject.toml", "docs/building.md", "scripts/*.py"),
@@ -92,22 +95,22 @@ def write_source_archives(*, tag: str | None = None, vendor: Path = VENDOR, dist
     plan = plan_release(tag or default_tag())
     manifest = load_manifest(vendor)
     verify(vendor, manifest.targets)
-    made = []
-    for shell in plan.product.shells:
-        with step(f"source of {shell}"):
-            name = f"codex-{shell}-{plan.version.semver}-source"
-            made.append(write_tarball(dist / f"{name}.tar.gz", source_members(shell, manifest, name)))
-    check_budgets(made)
-    return made
+    names = [source_name(shell, plan.version) for shell in plan.product.shells]
+    with appearing_files(dist) as staging:
+        for shell, name in zip(plan.product.shells, names, strict=True):
+            with step(f"source of {shell}"):
+                write_tarball(staging / name, source_members(shell, manifest, plan.version))
+        check_budgets(staging / name for name in names)
+    return [dist / name for name in names]
 
 
-def source_members(shell: str, manifest: Manifest, top: str) -> list[Member]:
-    """Give the members of one shell's source archive."""
-    request = make_request(shell, target=host_target())
+def source_members(shell: str, manifest: Manifest, version: ReleaseVersion) -> list[Member]:
+    """Give the members of one shell's source archive in the release of that version."""
+    top = source_name(shell, version).removesuffix(".tar.gz")
+    request = make_request(shell, target=host_target(), source=_used_source(shell, manifest))
     linked = [found for name, found in request.dependencies().items() if name in request.recipe.depends]
     upstreams = [_upstream(found, top) for found in (request, *linked)]
-    _check_origin(upstreams[0], manifest)
-    text = _instructions(upstreams, manifest)
+    text = _instructions(upstreams, manifest, version)
     return [
         Member(name=f"{top}/REBUILD.md", content=text.encode()),
         *(member for upstream in upstreams for member in upstream.members()),
@@ -124,29 +127,25 @@ def _upstream(request: BuildRequest, top: str) -> Upstream:
     return Upstream(request=request, tree=tree, top=top)
 
 
-def _check_origin(upstream: Upstream, manifest: Manifest) -> None:
-    """Refuse a vendor tree whose programs were made of another source than the one that is packed."""
-    name = upstream.request.recipe.name
-    pin = upstream.tree.identity.partition(":")[2]
-    wrong = [
-        file.path
-        for file in manifest.files
-        if file.component == name and file.role == "program" and pin not in {file.commit, file.source_sha256}
-    ]
-    if wrong:
+def _used_source(shell: str, manifest: Manifest) -> str:
+    """Give the provider of the source that the shell's programs were made of, as long as all else that is packed is theirs."""
+    files = [file for file in manifest.files if file.component == shell]
+    problems = origin_problems(files) if files else [f"there is no {shell}"]
+    if problems:
         raise ReleaseError(
-            f"{', '.join(wrong)}: not made of {upstream.tree.identity}; run `nox -s vendor` for all"
+            "\n".join(["the source would not be that of the programs; run `nox -s vendor`:", *problems])
         )
+    return source_provider(shell, files)
 
 
-def _instructions(upstreams: list[Upstream], manifest: Manifest) -> str:
+def _instructions(upstreams: list[Upstream], manifest: Manifest, version: ReleaseVersion) -> str:
     request = upstreams[0].request
     name = request.recipe.name
     programs = [file for file in manifest.files if file.component == name and file.role == "program"]
     return render(
         "source/REBUILD.md.j2",
         name=name,
-        version=manifest.version,
+        version=version.semver,
         upstream_version=request.version,
         provider=str(upstreams[0].tree.provider),
         sources=[{"path": upstream.place, "what": upstream.what} for upstream in upstreams],

@@ -25,6 +25,7 @@ from shellbuild.project import DIST, ROOT, VENDOR, load_project
 from shellbuild.release_plan import sdist_name, wheel_name, wheel_tag
 from shellbuild.version import project_version
 from shellbuild.wheel_tags import check_tags
+from shellbuild.whole_files import appearing_files
 
 INSTALLED = "shelltool/vendor"
 BUILD_S = 300.0
@@ -38,18 +39,19 @@ def build_wheels(*, vendor: Path = VENDOR, dist: Path = DIST, targets: Iterable[
     """Make the wheels of the targets (all by default), the pure wheel and the sdist; give their paths in `dist`."""
     platforms = load_project().platforms
     wanted = [pick_platform(platforms, target) for target in targets] or list(platforms.values())
-    trees = [(row, complete_tree(vendor, [row.target])) for row in wanted]
-    dist.mkdir(parents=True, exist_ok=True)
-    made = [_platform_wheel(row, tree, dist) for row, tree in trees]
-    with step("wheel: pure Python, and sdist"):
-        made.append(_build("wheel", wheel_name(project_version(), None), dist))
-        made.append(_build("sdist", sdist_name(project_version()), dist))
-    capture([sys.executable, "-m", "twine", "check", "--strict", *made])
-    check_budgets(made)
-    return made
+    whole = complete_tree(vendor, [row.target for row in wanted])
+    trees = [(row, whole.of(row.target)) for row in wanted]
+    with appearing_files(dist) as staging:
+        made = [_platform_wheel(row, tree, staging) for row, tree in trees]
+        with step("wheel: pure Python, and sdist"):
+            made.append(_build("wheel", wheel_name(project_version(), None), staging))
+            made.append(_build("sdist", sdist_name(project_version()), staging))
+        capture([sys.executable, "-m", "twine", "check", "--strict", *made])
+        check_budgets(made)
+    return [dist / path.name for path in made]
 
 
-def _platform_wheel(platform: Platform, tree: PackedTree, dist: Path) -> Path:
+def _platform_wheel(platform: Platform, tree: PackedTree, to: Path) -> Path:
     check_tags(platform, tree.programs())
     with step(f"wheel: {platform.target}"), tempfile.TemporaryDirectory(prefix="shellbuild-wheel-") as folder:
         manifest = Path(folder) / NAME
@@ -59,19 +61,19 @@ def _platform_wheel(platform: Platform, tree: PackedTree, dist: Path) -> Path:
         plan = Path(folder) / "plan.json"
         wanted = {
             "tag": wheel_tag(platform),
-            "license": license_expression(platform),
+            "license": license_expression(),
             "files": {**files, str(manifest): f"{INSTALLED}/{NAME}"},
         }
         plan.write_text(json.dumps(wanted), encoding="utf-8")
-        wheel = _build("wheel", wheel_name(project_version(), platform), dist, plan)
+        wheel = _build("wheel", wheel_name(project_version(), platform), to, plan)
     check_contents(wheel, tree)
     return wheel
 
 
-def _build(kind: str, name: str, dist: Path, plan: Path | None = None) -> Path:
+def _build(kind: str, name: str, to: Path, plan: Path | None = None) -> Path:
     environment = {key: value for key, value in os.environ.items() if key != "CODEX_WHEEL_PLAN"}
     environment |= {"SOURCE_DATE_EPOCH": _EPOCH} | ({"CODEX_WHEEL_PLAN": str(plan)} if plan else {})
-    with tempfile.TemporaryDirectory(prefix=".wheel-", dir=dist) as folder:
+    with tempfile.TemporaryDirectory(prefix=".wheel-", dir=to) as folder:
         capture(
             [sys.executable, "-m", "build", "--no-isolation", f"--{kind}", "--outdir", folder, ROOT],
             env=environment,
@@ -80,7 +82,7 @@ def _build(kind: str, name: str, dist: Path, plan: Path | None = None) -> Path:
         made = sorted(Path(folder).iterdir())
         if [path.name for path in made] != [name]:
             raise PackageError(f"build made {', '.join(path.name for path in made)}, expected {name}")
-        return made[0].replace(dist / name)
+        return made[0].replace(to / name)
 
 
 def check_contents(wheel: Path, tree: PackedTree) -> None:

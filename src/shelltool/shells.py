@@ -129,7 +129,9 @@ def _is_executable(path: Path) -> bool:
 def main(names: Sequence[str]) -> int:
     """Print the path of each named program, or a table of all."""
     status = 0
-    for name in names or (*SHELLS, WRAPPER, LINUX_SANDBOX):
+    # What there is on this kind of machine: macOS has a sandbox of its own.
+    own = (*SHELLS, WRAPPER, *((LINUX_SANDBOX,) if sys.platform == "linux" else ()))
+    for name in names or own:
         try:
             path = find_program(name)
         except ShellToolError as error:

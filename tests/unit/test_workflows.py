@@ -81,7 +81,15 @@ def test_ci_checks_style_units_packages_and_the_whole_build_of_a_foreign_target(
     [build] = [command for command in commands if " vendor " in f"{command} "]
     table = tomllib.loads((ROOT / "recipes" / "platforms.toml").read_text(encoding="utf-8"))["platform"]
     runners = {row["target"]: row["runner"] for row in table}
-    assert runners[build.rpartition(" -- --target ")[2]] != "ubuntu-24.04"
+    options = build.split()
+    assert runners[options[options.index("--target") + 1]] != "ubuntu-24.04"
+
+
+def test_what_ships_is_built_of_the_source_that_the_dotslash_files_tell_of():
+    commands = [command for path in WORKFLOWS for command in values(path, "run")]
+    builds = [command for command in commands if " vendor " in f"{command} "]
+    assert len(builds) == 2
+    assert all("--source distro" in command for command in builds)
 
 
 def test_no_file_names_the_host_of_a_package_registry():

@@ -5,30 +5,47 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from shellbuild.manifest import Manifest, VendoredFile, digests, load_manifest
-from shellbuild.project import BUILD, DIST, SHELLS, VENDOR, load_project
-from shellbuild.release_plan import CHECKSUMS, PACKAGE, REPORT, archive_name, wheel_name
+from shellbuild.manifest import Manifest, VendoredFile, digests, load_manifest, make_manifest
+from shellbuild.project import BUILD, DIST, VENDOR, load_project
+from shellbuild.release_plan import (
+    CHECKSUMS,
+    REPORT,
+    Plan,
+    archive_name,
+    default_tag,
+    plan_release,
+    wheel_name,
+)
 from shellbuild.report.changes import Changes, compare
 from shellbuild.report.figures import BuildTime, RunFigures, Suite, build_times, conformance, own_test_runs
+from shellbuild.report.previous import NOTHING_EARLIER
 from shellbuild.templates import render
-from shellbuild.version import project_version
+from shellbuild.whole_files import write_whole
 
 _KINDS = {"bash": "bash", "zsh": "zsh"}
 _KIB, _MIB = 1 << 10, 1 << 20
 
 
 def write_report(
-    *, vendor: Path = VENDOR, dist: Path = DIST, build: Path = BUILD, previous: Manifest | None = None
+    *,
+    tag: str | None = None,
+    vendor: Path = VENDOR,
+    dist: Path = DIST,
+    build: Path = BUILD,
+    previous: Manifest | None = None,
+    not_compared: str = NOTHING_EARLIER,
 ) -> Path:
-    """Write `report.html` into `dist` and give its path."""
-    manifest = load_manifest(vendor)
-    changes = compare(previous, manifest) if previous else None
+    """Write `report.html` of a tag's release, by default this checkout's, into `dist` and give its path."""
+    plan = plan_release(tag or default_tag())
+    manifest = _of_release(load_manifest(vendor), plan)
+    changes = compare(_of_release(previous, plan), manifest) if previous else None
     suites, runs = conformance(build / "conformance.json"), own_test_runs(build)
-    downloads, times = _downloads(dist), build_times(build / "vendor-times.json")
+    downloads = _downloads(dist, plan)
+    times = [one for one in build_times(build / "vendor-times.json") if plan.product.has(one.component)]
     page = render(
         "report/report.html.j2",
-        name=PACKAGE,
-        version=manifest.version,
+        name=plan.product.name,
+        version=plan.version.semver,
         tiles=[
             {"name": "targets", "text": len(manifest.targets)},
             {"name": "vendored files", "text": len(manifest.files)},
@@ -37,7 +54,10 @@ def write_report(
             {"name": "upstream scripts the same", "text": _score(suites)},
             {"name": "tests passed", "text": _passed(runs)},
         ],
-        targets=[_target(manifest, target, dist, times) for target in manifest.targets],
+        targets=[
+            _target(manifest, target, times, _artefact_rows(dist, plan, target))
+            for target in manifest.targets
+        ],
         largest_program=max((file.size for file in manifest.files if file.role == "program"), default=0),
         downloads=downloads,
         times=[
@@ -47,11 +67,10 @@ def write_report(
         suites=suites,
         runs=runs,
         changes=_changes(changes) if changes else None,
+        not_compared=not_compared,
     )
     dist.mkdir(parents=True, exist_ok=True)
-    target = dist / REPORT
-    target.write_text(page, encoding="utf-8")
-    return target
+    return write_whole(dist / REPORT, page)
 
 
 def size_text(size: int) -> str:
@@ -59,6 +78,12 @@ def size_text(size: int) -> str:
     if size < _KIB:
         return f"{size} B"
     return f"{size / _KIB:.0f} KiB" if size < _MIB else f"{size / _MIB:.2f} MiB"
+
+
+def _of_release(manifest: Manifest, plan: Plan) -> Manifest:
+    return make_manifest(
+        manifest.version, (file for file in manifest.files if plan.product.has(file.component))
+    )
 
 
 def _score(suites: Sequence[Suite]) -> str:
@@ -74,7 +99,9 @@ def _passed(runs: Sequence[RunFigures]) -> str:
     return f"{sum(run.passed for run in runs)}{f', {failed} failed' if failed else ''}"
 
 
-def _target(manifest: Manifest, target: str, dist: Path, times: Iterable[BuildTime]) -> dict[str, Any]:
+def _target(
+    manifest: Manifest, target: str, times: Iterable[BuildTime], artefacts: Iterable[dict[str, str]]
+) -> dict[str, Any]:
     programs = manifest.programs(target)
     rest = [file for file in manifest.of(target) if file.role == "data"]
     seconds = {one.component: f"{one.seconds:.0f} s" for one in times if one.target == target}
@@ -84,16 +111,16 @@ def _target(manifest: Manifest, target: str, dist: Path, times: Iterable[BuildTi
         "files": [
             *(_row(file.component, file.size, file.sha256, seconds.get(file.component)) for file in programs),
             *_data_rows(rest),
-            *_artefact_rows(dist, target),
+            *artefacts,
         ],
     }
 
 
-def _artefact_rows(dist: Path, target: str) -> list[dict[str, str]]:
-    version, platform = project_version(), load_project().platforms.get(target)
-    names = {f"{shell}.tar.gz": archive_name(shell, version, target) for shell in SHELLS}
-    if platform:
-        names["wheel"] = wheel_name(version, platform)
+def _artefact_rows(dist: Path, plan: Plan, target: str) -> list[dict[str, str]]:
+    platform = load_project().platforms.get(target)
+    names = {f"{shell}.tar.gz": archive_name(shell, plan.version, target) for shell in plan.product.shells}
+    if platform and plan.product.packaged:
+        names["wheel"] = wheel_name(plan.version, platform)
     return [
         _row(kind, (dist / name).stat().st_size, _sha256(dist / name))
         for kind, name in names.items()
@@ -124,8 +151,9 @@ def _data_rows(files: Iterable[VendoredFile]) -> list[dict[str, str]]:
     ]
 
 
-def _downloads(dist: Path) -> list[dict[str, Any]]:
-    files = sorted(path for path in dist.glob("*") if path.is_file() and path.name not in {CHECKSUMS, REPORT})
+def _downloads(dist: Path, plan: Plan) -> list[dict[str, Any]]:
+    names = sorted(set(plan.file_names()) - {CHECKSUMS, REPORT})
+    files = [dist / name for name in names if (dist / name).is_file()]
     return [
         _bar(path.name, path.stat().st_size, size_text(path.stat().st_size), kind="dist")
         | {"sha256": _sha256(path)}

@@ -6,14 +6,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from shellbuild.console import note
+from shellbuild.console import note, show_error
 from shellbuild.errors import ReleaseError, StepError
 from shellbuild.manifest import Manifest
+from shellbuild.npm_registry import is_unknown
 from shellbuild.process import capture
 from shellbuild.release_plan import PACKAGE
 
 LARGEST_BYTES = 16 << 20
 DOWNLOAD_S = 300.0
+
+NOTHING_EARLIER = "There is no earlier manifest to compare with."
 
 _MEMBER = "package/vendor/manifest.json"
 
@@ -28,17 +31,33 @@ def read_previous(path: Path) -> Manifest:
 
 
 def fetch_previous(dist_tag: str) -> Manifest | None:
-    """Download the published package and read its manifest; nothing where nothing is published under that tag yet."""
+    """Download the published package and read its manifest; nothing where nothing is published under that tag yet.
+
+    Raise ReleaseError where npm can't say or where the manifest is not of today's format.
+    """
     with tempfile.TemporaryDirectory(prefix="shellbuild-previous-") as folder:
         command = ["npm", "pack", f"{PACKAGE}@{dist_tag}", "--ignore-scripts", "--pack-destination", folder]
         try:
             # With the user's own settings: they say how this machine reaches the registry.
             capture(command, cwd=Path(folder), deadline_s=DOWNLOAD_S)
-        except StepError:
-            note(f"no earlier release to compare with: npm can't get {command[2]}")
+        except StepError as error:
+            if not is_unknown(error):
+                raise ReleaseError(f"npm can't get {command[2]}") from error
+            note(f"no earlier release to compare with: npm has no {command[2]}")
             return None
         (tarball,) = Path(folder).glob("*.tgz")
         return read_previous(tarball)
+
+
+def last_release(dist_tag: str) -> tuple[Manifest | None, str]:
+    """Fetch the manifest, or say why there is none to compare with: a release does not wait for a comparison."""
+    try:
+        return fetch_previous(dist_tag), NOTHING_EARLIER
+    except ReleaseError as error:
+        show_error(error)
+        reason = f"The comparison with what npm has as {dist_tag} could not be made."
+        note(f"{reason} The report goes on without it.")
+        return None, reason
 
 
 def _from_tarball(path: Path) -> bytes:

@@ -26,6 +26,7 @@ from shellbuild.manifest import (
 )
 from shellbuild.platforms import Platform, pick_platform
 from shellbuild.project import BUILD, SHELLS, VENDOR, load_project
+from shellbuild.sources import AUTO
 from shellbuild.vendor.builds import build_all
 from shellbuild.vendor.content import Item, native_items, put_item, shell_items
 from shellbuild.version import project_version
@@ -33,26 +34,26 @@ from shellbuild.version import project_version
 TIMES = BUILD / "vendor-times.json"
 
 
-def assemble(targets: Iterable[str] = (), *, jobs: int, root: Path = VENDOR) -> Path:
-    """Build and lay out these targets, all by default; give the path of the manifest."""
+def assemble(targets: Iterable[str] = (), *, jobs: int, source: str = AUTO, root: Path = VENDOR) -> Path:
+    """Build and lay out these targets, all by default, from one provider's sources; give the path of the manifest."""
     project = load_project()
     platforms = [pick_platform(project.platforms, target) for target in targets] or [
         *project.platforms.values()
     ]
     names = [platform.target for platform in platforms]
-    build_all(names, jobs=jobs)
+    build_all(names, jobs=jobs, source=source)
     root.mkdir(parents=True, exist_ok=True)
     files: list[VendoredFile] = []
     with step("vendor: inspect and lay out"):
         for platform in platforms:
-            items = _items(platform)
+            items = _items(platform, source)
             check_programs({item.path: item.source for item in items if item.role == "program"}, platform)
             files += lay_out(root, platform.target, items)
     version = project_version().semver
     manifest = make_manifest(version, [*files, *kept_files(root, names, version)])
     path = save_manifest(manifest, root)
     verify(root, manifest.targets)
-    _write_times(names)
+    _write_times(names, source)
     _show(manifest)
     return path
 
@@ -98,20 +99,20 @@ def kept_files(root: Path, replaced: Iterable[str], version: str) -> tuple[Vendo
     return tuple(kept)
 
 
-def _items(platform: Platform) -> list[Item]:
+def _items(platform: Platform, source: str) -> list[Item]:
     native = make_native_request(platform.target)
     items = native_items(native, build_native(native))
     for shell in SHELLS:
-        request = make_request(shell, target=platform.target)
+        request = make_request(shell, target=platform.target, source=source)
         items += shell_items(request, build(request))
     return items
 
 
-def _write_times(targets: Iterable[str]) -> None:
+def _write_times(targets: Iterable[str], source: str) -> None:
     """Write down how long each build took when it was built; apart from the manifest, which no time changes."""
     rows = []
     for target in targets:
-        results = {shell: build(make_request(shell, target=target)) for shell in SHELLS}
+        results = {shell: build(make_request(shell, target=target, source=source)) for shell in SHELLS}
         results["native"] = build_native(make_native_request(target))
         for component, result in results.items():
             seconds = json.loads((result / "build.json").read_text(encoding="utf-8"))["seconds"]

@@ -22,6 +22,7 @@ from shellbuild.console import note
 from shellbuild.errors import StepError
 from shellbuild.process import log_tail
 from shellbuild.project import BUILD, SHELLS
+from shellbuild.sources import AUTO
 
 AT_ONCE = 2
 BUILD_DEADLINE_S = 3_600.0
@@ -33,10 +34,11 @@ NATIVE = "native"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """One build that isn't in the cache: recipe and target."""
+    """One build that isn't in the cache: recipe, target and who provides the source."""
 
     name: str
     target: str
+    source: str = AUTO
 
     @property
     def label(self) -> str:
@@ -57,7 +59,7 @@ class Running:
         """Start a build."""
         note(f"{wanted.label}: building")
         argv = [sys.executable, "-m", "shellbuild", "build", wanted.name, "--target", wanted.target]
-        argv += ["--jobs", str(self.jobs), "--no-install"]
+        argv += ["--source", wanted.source, "--jobs", str(self.jobs), "--no-install"]
         log_file(wanted).parent.mkdir(parents=True, exist_ok=True)
         with log_file(wanted).open("wb") as log:
             child = subprocess.Popen(
@@ -104,9 +106,9 @@ def log_file(wanted: Wanted) -> Path:
     return BUILD / "logs" / "vendor" / f"{wanted.name}-{wanted.target}.log"
 
 
-def build_all(targets: Iterable[str], *, jobs: int) -> None:
-    """Have every result for these targets in the cache."""
-    needs = missing_builds(targets)
+def build_all(targets: Iterable[str], *, jobs: int, source: str = AUTO) -> None:
+    """Have every result for these targets in the cache, the shells of this provider's source."""
+    needs = missing_builds(targets, source)
     if not needs:
         return
     sorter = TopologicalSorter(needs)
@@ -123,24 +125,28 @@ def build_all(targets: Iterable[str], *, jobs: int) -> None:
         running.end()
 
 
-def missing_builds(targets: Iterable[str]) -> dict[Wanted, set[Wanted]]:
+def missing_builds(targets: Iterable[str], source: str = AUTO) -> dict[Wanted, set[Wanted]]:
     """Give the builds that are not in the cache, and what each of them waits for."""
     needs: dict[Wanted, set[Wanted]] = {}
     for target in targets:
         for shell in SHELLS:
-            _add(make_request(shell, target=target), needs)
+            _add(make_request(shell, target=target, source=source), needs)
         if not (make_native_request(target).result / "build.json").is_file():
             needs[Wanted(name=NATIVE, target=target)] = set()
     return needs
 
 
 def _add(request: BuildRequest, needs: dict[Wanted, set[Wanted]]) -> None:
-    wanted = Wanted(name=request.recipe.name, target=request.platform.target)
+    wanted = _wanted(request)
     if wanted in needs or find_result(request, quiet=True) is not None:
         return
     needs[wanted] = set()
     for needed in request.dependencies().values():
         _add(needed, needs)
-        before = Wanted(name=needed.recipe.name, target=needed.platform.target)
-        if before in needs:
-            needs[wanted].add(before)
+        if _wanted(needed) in needs:
+            needs[wanted].add(_wanted(needed))
+
+
+def _wanted(request: BuildRequest) -> Wanted:
+    # What a shell is linked with comes from any provider, for all pin the same bytes.
+    return Wanted(name=request.recipe.name, target=request.platform.target, source=request.source)

@@ -1,7 +1,8 @@
 """Parts of a vendor tree that were built elsewhere, put together into one.
 
 A part is a folder with a manifest, for one target or several. Every digest of every part is checked before anything is
-copied and once more in the merged tree; two parts that hold the same target, or versions that differ, are refused.
+copied and once more in the merged tree; two parts that hold the same target, versions that differ, or components that
+were not made of one thing, this checkout's, are refused.
 """
 
 import shutil
@@ -13,6 +14,7 @@ from shellbuild.console import step
 from shellbuild.errors import VendorError
 from shellbuild.inspection import check_programs
 from shellbuild.manifest import Manifest, VendoredFile, make_manifest, save_manifest, verify
+from shellbuild.origins import origin_problems
 from shellbuild.platforms import pick_platform
 from shellbuild.project import VENDOR, load_project
 from shellbuild.vendor.assemble import kept_files
@@ -26,14 +28,16 @@ def merge_parts(folders: Sequence[Path], *, root: Path = VENDOR) -> Path:
     version = project_version().semver
     with step(f"vendor: check {len(folders)} parts"):
         parts = check_parts(folders, version)
+    files = [file for _, manifest in parts for file in manifest.files]
+    kept = kept_files(root, {file.target for file in files}, version)
+    whole = make_manifest(version, [*files, *kept])
+    problems = origin_problems(whole.files)
+    if problems:
+        raise VendorError("\n".join([f"{root} with these parts would be of no one release:", *problems]))
     root.mkdir(parents=True, exist_ok=True)
-    files: list[VendoredFile] = []
     for folder, manifest in parts:
         for target in manifest.targets:
             _copy_target(folder, manifest.of(target), root, target)
-        files += manifest.files
-    merged = {file.target for file in files}
-    whole = make_manifest(version, [*files, *kept_files(root, merged, version)])
     path = save_manifest(whole, root)
     verify(root, whole.targets)
     return path

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.packaging.trees import HELPERS, PLATFORMS, make_tree
+from integration.packaging.trees import PLATFORMS, make_tree, programs_of
 
 COMPILE_S = 900
 """The first compile for a target also compiles its libc, which takes minutes on a busy machine."""
@@ -52,10 +52,7 @@ def whole_tree(
     """A tree for all targets; only read it."""
     from shellbuild.project import host_target
 
-    programs = {
-        target: dict.fromkeys(("bash", "zsh", *HELPERS[: 2 if "linux" in target else 1]), program)
-        for target, program in tiny_programs.items()
-    }
+    programs = {row.target: dict.fromkeys(programs_of(row), tiny_programs[row.target]) for row in PLATFORMS}
     programs[host_target()] |= real_shells
     return make_tree(tmp_path_factory.mktemp("whole") / "vendor", programs)
 

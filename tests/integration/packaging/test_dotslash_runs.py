@@ -13,11 +13,18 @@ from pathlib import Path
 import pytest
 
 from integration.packaging.trees import PLATFORMS
-from shellbuild.dotslash import check_manifests, program_path, refresh_manifests, settings_for
+from shellbuild.dotslash import (
+    check_manifests,
+    program_path,
+    read_settings,
+    refresh_manifests,
+    settings_for,
+)
 from shellbuild.errors import ReleaseError
 from shellbuild.project import host_target
 from shellbuild.release_files import Digest
 from shellbuild.release_plan import archive_name, plan_release
+from shellbuild.version import repository
 
 TAG = "v1.2.3-alpha.4"
 RUN_S = 60
@@ -153,7 +160,7 @@ def test_a_manifest_is_fresh_by_dist_and_by_its_server(manifests, served, tmp_pa
     assert check_manifests(dist=dist, folder=manifests) == [
         f"{manifests / shell} is what {dist} gives" for shell in ("bash", "zsh")
     ]
-    assert check_manifests(tag=TAG, dist=tmp_path / "none", folder=manifests) == [
+    assert check_manifests(tag=TAG, base_url=url, dist=tmp_path / "none", folder=manifests) == [
         f"{manifests / shell} is what {url} gives" for shell in ("bash", "zsh")
     ]
 
@@ -173,7 +180,39 @@ def test_a_manifest_of_other_archives_is_stale(manifests, served, tmp_path, hold
 
 def test_a_manifest_of_another_release_is_stale(manifests, served):
     with pytest.raises(ReleaseError, match=r"points at v1\.2\.3-alpha\.4, not at v1\.2\.3"):
-        check_manifests(tag="v1.2.3", dist=served[0], folder=manifests)
+        check_manifests(tag="v1.2.3", base_url=served[1], dist=served[0], folder=manifests)
+
+
+def test_a_manifest_that_points_elsewhere_than_the_release_is_stale(manifests, served):
+    dist, url = served
+    real = f"https://github.com/{repository()}/releases/download/{TAG}"
+    with pytest.raises(ReleaseError) as caught:
+        check_manifests(tag=TAG, dist=dist, folder=manifests)
+    assert f"{manifests / 'bash'} is stale: its base_url points at {url}, not at {real}" in str(caught.value)
+    with pytest.raises(ReleaseError, match=f"its repository points at {repository()}, not at owner/name"):
+        check_manifests(tag=TAG, base_url=url, repository_name="owner/name", dist=dist, folder=manifests)
+
+
+@pytest.mark.parametrize("tag", [None, TAG])
+def test_what_is_named_on_the_command_line_is_compared(manifests, served, tag):
+    dist, url = served
+    is_now = read_settings(manifests / "bash").digest
+    other = next(one for one in Digest if one != is_now)
+    with pytest.raises(ReleaseError, match=f"its digest points at {is_now}, not at {other}"):
+        check_manifests(tag=tag, base_url=url, digest=other, dist=dist, folder=manifests)
+    with pytest.raises(ReleaseError, match=f"points at {url}, not at https://mirror"):
+        check_manifests(tag=tag, base_url="https://mirror.invalid/", dist=dist, folder=manifests)
+    with pytest.raises(ReleaseError, match="not at owner/name"):
+        check_manifests(tag=tag, base_url=url, repository_name="owner/name", dist=dist, folder=manifests)
+    assert check_manifests(tag=tag, base_url=url, digest=is_now, dist=dist, folder=manifests)
+
+
+def test_a_manifest_that_lost_its_run_bit_is_named(manifests, served):
+    (manifests / "zsh").chmod(0o644)
+    with pytest.raises(ReleaseError, match="zsh lost its run bit"):
+        check_manifests(dist=served[0], folder=manifests)
+    (manifests / "zsh").chmod(0o700)  # as git checks it out under a umask of 077
+    assert check_manifests(dist=served[0], folder=manifests)
 
 
 def test_a_manifest_with_an_edited_text_is_stale(manifests, served):
@@ -200,7 +239,7 @@ def test_a_shells_own_release_refreshes_that_shell_alone(manifests, served):
     settings = settings_for("codex-bash-v2.0.0", base_url=url, digest=Digest.SHA256)
     assert refresh_manifests(settings, dist=dist, folder=manifests) == [manifests / "bash"]
     assert (manifests / "zsh").read_bytes() == before
-    assert check_manifests(tag="codex-bash-v2.0.0", dist=dist, folder=manifests)
+    assert check_manifests(tag="codex-bash-v2.0.0", base_url=url, dist=dist, folder=manifests)
 
 
 def test_a_manifest_can_be_run(manifests):

@@ -5,12 +5,13 @@ from functools import partial
 
 import pytest
 
-from integration.packaging.trees import PLATFORMS, make_tree
+from integration.packaging.trees import PLATFORMS, make_tree, programs_of
 from shellbuild import budgets
 from shellbuild.archives import write_archives
 from shellbuild.errors import PackageError, ShellBuildError, VendorError
 from shellbuild.npm import pack_npm
 from shellbuild.wheels import build_wheels
+from unit.shellbuild.trees import git_commit
 
 LINUX = PLATFORMS[0]
 BASH = f"{LINUX.target}/bash/static/bash"
@@ -74,6 +75,30 @@ def test_a_target_without_a_shell_is_refused(tree, refusal):
     assert f"{LINUX.target}: there is no zsh" in refusal(PackageError)
 
 
+def test_a_target_without_one_of_our_own_programs_is_refused(tree, refusal):
+    path = f"{LINUX.target}/codex-execve-wrapper"
+    edit_manifest(tree, lambda d: d.update(files=[f for f in d["files"] if f["path"] != path]))
+    (tree / path).unlink()
+    assert f"{LINUX.target}: there is no codex-execve-wrapper" in refusal(PackageError)
+
+
+def test_one_target_of_another_compiler_patch_and_source_is_refused(tree, refusal):
+    pin = git_commit("zsh")
+
+    def change(document):
+        for file in document["files"]:
+            if file["path"] == BASH:
+                file.update(toolchain="ziglang 0.1", patch_digest="0" * 64)
+            if file["component"] == "zsh" and file["target"] == LINUX.target:
+                file.update(commit=pin, source_sha256=None)
+
+    edit_manifest(tree, change)
+    text = refusal(PackageError)
+    assert f"{LINUX.target}: bash is of patch digest {'0' * 64}, not " in text
+    assert f"{LINUX.target}: bash is of toolchain ziglang 0.1, not " in text
+    assert f"zsh: not of one source, but git:{pin} for {LINUX.target};" in text
+
+
 def test_a_tree_of_another_version_is_refused(tree, refusal):
     edit_manifest(tree, lambda d: d.update(version="9.9.9"))
     assert "it is of version 9.9.9" in refusal(PackageError)
@@ -89,11 +114,13 @@ def test_a_package_that_weighs_more_than_it_may_is_refused(pack, whole_tree, tmp
         PackageError, match=r"codex.shell.tool.mcp-.*: [\d,]+ bytes, [\d,]+ more than codex\*"
     ):
         pack(vendor=whole_tree, dist=tmp_path / "dist")
+    assert list((tmp_path / "dist").iterdir()) == []
 
 
 def test_programs_of_another_target_are_refused_by_wheels(tiny_programs, tmp_path):
-    others = zip(tiny_programs, reversed(tiny_programs.values()), strict=True)
-    tree = make_tree(tmp_path / "vendor", {target: {"bash": one, "zsh": one} for target, one in others})
+    others = zip(PLATFORMS, reversed(tiny_programs.values()), strict=True)
+    swapped = {row.target: dict.fromkeys(programs_of(row), one) for row, one in others}
+    tree = make_tree(tmp_path / "vendor", swapped)
     with pytest.raises(
         PackageError, match=r"bash runs on macosx_11_0_arm64, but recipes/platforms\.toml says manylinux"
     ):

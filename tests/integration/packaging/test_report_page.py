@@ -184,3 +184,25 @@ def test_the_same_manifest_has_no_changes(whole_tree, tmp_path):
         previous=read_previous(whole_tree / "manifest.json"),
     ).read_text(encoding="utf-8")
     assert "Every file is the same as in " in text
+
+
+def test_a_shells_own_release_is_reported_under_its_name_with_its_archives_alone(whole_tree, tmp_path):
+    tag, target = "codex-bash-v5.3.1", PLATFORMS[0].target
+    dist = tmp_path / "dist"
+    dist.mkdir()
+    for name in (f"codex-bash-5.3.1-{target}.tar.gz", f"codex-bash-0.1.0-{target}.tar.gz"):
+        (dist / name).write_bytes(b"x" * 5000)
+    before = read_previous(whole_tree / "manifest.json")
+    page = write_report(tag=tag, vendor=whole_tree, dist=dist, build=tmp_path, previous=before)
+    text = page.read_text(encoding="utf-8")
+    assert "<title>codex-bash 5.3.1</title>" in text
+    assert "<td>bash.tar.gz</td>" in text
+    assert "Every file is the same as in " in text
+    assert f"codex-bash-5.3.1-{target}.tar.gz" in text
+    for other in ("0.1.0-", "zsh", "codex-execve-wrapper"):
+        assert other not in text.partition("</style>")[2]
+
+
+def test_why_nothing_is_compared_is_told(whole_tree, tmp_path):
+    page = write_report(vendor=whole_tree, dist=tmp_path, build=tmp_path, not_compared="npm did not answer.")
+    assert "npm did not answer." in page.read_text(encoding="utf-8")

@@ -11,6 +11,8 @@ from shellbuild import source_archives
 from shellbuild.builder import build, make_request
 from shellbuild.errors import ReleaseError
 from shellbuild.manifest import load_manifest, make_manifest, save_manifest
+from shellbuild.release_plan import plan_release
+from shellbuild.version import project_version
 from unit.shellbuild.trees import LINUX, make_tree
 
 pytestmark = pytest.mark.build
@@ -102,8 +104,24 @@ def test_packing_twice_gives_the_same_bytes(tree, tmp_path):
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
-def test_programs_of_another_source_are_refused_by_name(tree, tmp_path):
+@pytest.mark.parametrize(
+    ("what", "facts"),
+    [
+        ("source", {"commit": "0" * 40, "source_sha256": None}),
+        ("patch digest", {"patch_digest": "0" * 64}),
+        ("toolchain", {"toolchain": "ziglang 0.1"}),
+    ],
+)
+def test_programs_of_something_else_than_is_packed_are_refused_by_name(tree, what, facts):
     manifest = load_manifest(tree)
-    files = [file.model_copy(update={"commit": "0" * 40, "source_sha256": None}) for file in manifest.files]
-    with pytest.raises(ReleaseError, match=f"{LINUX}/bash/static/bash: not made of"):
-        source_archives.source_members("bash", make_manifest(manifest.version, files), "top")
+    files = [file.model_copy(update=facts) for file in manifest.files]
+    with pytest.raises(ReleaseError, match=f"{LINUX}: bash is of {what} "):
+        source_archives.source_members("bash", make_manifest(manifest.version, files), project_version())
+
+
+def test_a_shells_own_release_says_its_own_version(tree):
+    version = plan_release("codex-bash-v5.3.1").version
+    instructions, *_ = source_archives.source_members("bash", load_manifest(tree), version)
+    assert instructions.name == "codex-bash-5.3.1-source/REBUILD.md"
+    assert b"# The source of codex-bash 5.3.1\n" in instructions.content
+    assert b"binaries in release 5.3.1:" in instructions.content

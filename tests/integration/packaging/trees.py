@@ -8,12 +8,16 @@ from blake3 import blake3
 
 from shellbuild.manifest import VendoredFile, make_manifest, save_manifest
 from shellbuild.platforms import Platform
-from shellbuild.project import load_project
+from shellbuild.project import SHELLS, load_project
 from shellbuild.version import project_version
+from unit.shellbuild.trees import made_of
 
-HELPERS = ("codex-execve-wrapper", "codex-linux-sandbox")
 PLATFORMS = tuple(load_project().platforms.values())
-COMMIT = "a8a1c2fac029404d3f42cd39f5a20f24b6e4fe4b"
+
+
+def programs_of(row: Platform) -> list[str]:
+    """Name all that ships for a platform."""
+    return [*SHELLS, *(program.name for program in load_project().native.programs_for(row))]
 
 
 def make_tree(root: Path, programs: Mapping[str, Mapping[str, Path]]) -> Path:
@@ -31,7 +35,7 @@ def make_tree(root: Path, programs: Mapping[str, Mapping[str, Path]]) -> Path:
 def _target(root: Path, row: Platform, programs: Mapping[str, Path]) -> list[VendoredFile]:
     entries = []
     for component, program in programs.items():
-        if component in HELPERS:
+        if component not in SHELLS:
             entries.append(put_file(root, row, component, component, program.read_bytes(), role="program"))
             continue
         folder = f"{component}/{row.variant}"
@@ -63,12 +67,9 @@ def put_file(root: Path, row: Platform, component: str, name: str, data: bytes, 
             "component": component,
             "role": role,
             "mode": "0755" if role == "program" else "0644",
-            "upstream_version": "5.3",
-            "commit": COMMIT,
-            "patch_digest": hashlib.sha256(b"patch").hexdigest(),
             "size": len(data),
             "sha256": hashlib.sha256(data).hexdigest(),
             "blake3": blake3(data).hexdigest(),
-            "toolchain": "ziglang 0.17.0",
+            **made_of(component),
         }
     )

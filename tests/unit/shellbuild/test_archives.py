@@ -6,15 +6,15 @@ from shellbuild import archives, budgets
 from shellbuild.errors import PackageError, VendorError
 from shellbuild.tarball import Member
 from shellbuild.version import project_version
-from unit.shellbuild.trees import ARM, LINUX, make_tree
+from unit.shellbuild.trees import ARM, LINUX, WHOLE, make_tree
 
 VERSION = project_version().semver
 
 
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "function_members", lambda: [Member(name="codex-zsh/bin/functions/_git")])
-    return make_tree(tmp_path / "vendor", LINUX, ARM)
+    monkeypatch.setattr(archives, "function_members", lambda _: [Member(name="codex-zsh/bin/functions/_git")])
+    return make_tree(tmp_path / "vendor", LINUX, ARM, content=WHOLE)
 
 
 def names(path) -> dict[str, int]:
@@ -67,3 +67,4 @@ def test_an_archive_that_weighs_more_than_it_may_is_named(tree, tmp_path, monkey
     budgets.FILE.write_text('[[budget]]\nfiles = "codex-bash-*"\nlargest = 100\n', encoding="utf-8")
     with pytest.raises(PackageError, match=rf"\ncodex-bash-{VERSION}-{LINUX}\.tar\.gz: \d+ bytes"):
         archives.write_archives([LINUX], vendor=tree, dist=tmp_path / "dist")
+    assert list((tmp_path / "dist").iterdir()) == []

@@ -4,6 +4,7 @@ import pytest
 
 from shellbuild.checksums import check_checksums, write_checksums
 from shellbuild.errors import ReleaseError
+from shellbuild.release_plan import plan_release
 
 
 @pytest.fixture
@@ -41,3 +42,17 @@ def test_all_that_differs_is_named(dist):
 def test_an_empty_folder_has_no_sums(tmp_path):
     with pytest.raises(ReleaseError, match="nox -s archives"):
         write_checksums(tmp_path)
+
+
+def test_what_a_release_does_not_have_gets_no_sum(tmp_path):
+    plan = plan_release("codex-bash-v5.3.1")
+    (tmp_path / plan.files()["archives"][0]).write_bytes(b"planned")
+    write_checksums(tmp_path, plan=plan)
+    for name in ("notes.txt", "codex-bash-5.3.0-source.tar.gz"):
+        (tmp_path / name).write_bytes(b"stray")
+    before = (tmp_path / "SHA256SUMS").read_bytes()
+    with pytest.raises(
+        ReleaseError, match=r"holds codex-bash-5\.3\.0-source\.tar\.gz, notes\.txt, which codex-"
+    ):
+        write_checksums(tmp_path, plan=plan)
+    assert (tmp_path / "SHA256SUMS").read_bytes() == before

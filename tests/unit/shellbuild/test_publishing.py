@@ -5,15 +5,22 @@ import sys
 
 import pytest
 
-from shellbuild import publishing
+from shellbuild import publishing, release_plan
 from shellbuild.checksums import write_checksums
 from shellbuild.errors import ReleaseError, StepError
+from shellbuild.npm_registry import integrity_of
 from shellbuild.publishing import publish_github, publish_npm
 from shellbuild.release_plan import default_tag, plan_release
+from shellbuild.version import parse_version
 
 TAG = default_tag()
 NOTE = """#!{python}
-import json, sys
+import json, os, sys
+if sys.argv[1] == "view" and not {status}:
+    answer = {log!r} + ".published"
+    if os.path.exists(answer):
+        sys.exit(print(open(answer, encoding="utf-8").read()))
+    sys.exit("npm error code E404")
 with open({log!r}, "a", encoding="utf-8") as log:
     log.write(json.dumps(sys.argv[1:]) + "\\n")
 sys.exit({status})
@@ -29,11 +36,14 @@ def published(monkeypatch):
 
 @pytest.fixture
 def dist(tmp_path):
-    folder = tmp_path / "dist"
+    return filled(tmp_path / "dist", TAG)
+
+
+def filled(folder, tag):
+    """Make what a tag releases."""
     folder.mkdir()
-    for names in plan_release(TAG).files().values():
-        for name in names:
-            (folder / name).write_text(name, encoding="utf-8")
+    for name in plan_release(tag).file_names():
+        (folder / name).write_text(name, encoding="utf-8")
     write_checksums(folder)
     return folder
 
@@ -133,15 +143,60 @@ def test_nothing_leaves_another_repository_than_the_packages_name(dist, clients,
     assert clients() == []
 
 
-def test_a_shells_own_release_has_no_npm_package(dist, clients):
-    for names in plan_release("codex-bash-v2.0.0").files().values():
-        for name in names:
-            (dist / name).write_text(name, encoding="utf-8")
-    write_checksums(dist)
+def test_a_shells_own_release_has_no_npm_package(tmp_path, clients):
+    tag = "codex-bash-v2.0.0"
+    dist = filled(tmp_path / "bash", tag)
     with pytest.raises(ReleaseError, match="no npm package"):
-        publish_npm("codex-bash-v2.0.0", dry_run=False, dist=dist)
-    publish_github("codex-bash-v2.0.0", dry_run=False, dist=dist)
-    assert clients()[0][2] == "codex-bash-v2.0.0"
+        publish_npm(tag, dry_run=False, dist=dist)
+    publish_github(tag, dry_run=False, dist=dist)
+    assert clients()[0][2] == tag
+    assert str(dist / "report.html") in clients()[0]
+
+
+@pytest.mark.parametrize(
+    ("tag", "latest"),
+    [("v1.2.3", True), ("v1.2.3-alpha.4", False), ("codex-bash-v5.3.1", False), ("codex-zsh-v5.9.2", False)],
+)
+def test_only_a_stable_release_of_the_whole_is_the_repositorys_latest(
+    tmp_path, clients, monkeypatch, tag, latest
+):
+    monkeypatch.setattr(
+        release_plan,
+        "project_version",
+        lambda: parse_version(tag.removeprefix("v")) if tag[0] == "v" else None,
+    )
+    publish_github(tag, dry_run=False, dist=filled(tmp_path / "dist", tag))
+    (call,) = clients()
+    assert ("--latest" in call, "--latest=false" in call) == (latest, not latest)
+
+
+@pytest.mark.parametrize("publish", [publish_npm, publish_github])
+def test_nothing_leaves_beside_a_file_that_is_not_planned(dist, clients, publish):
+    for name in ("codex-bash-0.0.9-x86_64-unknown-linux-musl.tar.gz", "notes.txt"):
+        (dist / name).write_text("of before", encoding="utf-8")
+    write_checksums(dist)
+    with pytest.raises(ReleaseError, match=rf"holds codex-bash-0\.0\.9-.*, notes\.txt, which {TAG}"):
+        publish(TAG, dry_run=False, dist=dist)
+    assert clients() == []
+
+
+def has_published(tmp_path, integrity):
+    (tmp_path / "calls.published").write_text(json.dumps(integrity), encoding="utf-8")
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_version_that_npm_has_already_is_done(dist, clients, tmp_path, capfd, dry_run):
+    has_published(tmp_path, integrity_of(dist / plan_release(TAG).files()["npm"][0]))
+    publish_npm(TAG, dry_run=dry_run, dist=dist)
+    assert clients() == []
+    assert "already, the same bytes" in capfd.readouterr().err
+
+
+def test_a_version_that_npm_has_with_other_bytes_is_an_error(dist, clients, tmp_path):
+    has_published(tmp_path, "sha512-other")
+    with pytest.raises(ReleaseError, match=r"already, as sha512-other, .*release the next one"):
+        publish_npm(TAG, dry_run=False, dist=dist)
+    assert clients() == []
 
 
 def test_a_client_that_fails_is_an_error(dist, clients, tmp_path):

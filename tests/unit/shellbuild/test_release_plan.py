@@ -41,6 +41,7 @@ def test_a_shell_is_released_on_its_own(shell):
         "functions": ["codex-zsh-functions-5.3.0.tar.gz"] if shell == "zsh" else [],
         "sbom": [f"codex-{shell}-5.3.0.cdx.json"],
         "checksums": ["SHA256SUMS"],
+        "report": ["report.html"],
     }
 
 

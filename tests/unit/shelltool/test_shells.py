@@ -1,5 +1,6 @@
 """Our programs are found where they belong, and a shell that doesn't intercept is recognised."""
 
+import sys
 import tomllib
 from pathlib import Path
 
@@ -109,3 +110,19 @@ def test_paths_are_printed_for_those_who_ask(capsys, tmp_path, monkeypatch):
     captured = capsys.readouterr()
     assert captured.out == f"bash\t{bash}\n"
     assert "zsh is not at" in captured.err
+
+
+@pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.target)
+def test_a_whole_installation_lists_all_that_it_has_without_an_error(host, capsys, tmp_path, monkeypatch):
+    platform = {"Linux": "linux", "Darwin": "darwin"}[host.system]
+    monkeypatch.setattr(shells, "vendor_roots", lambda: (tmp_path,))
+    monkeypatch.setattr(shells, "this_host", lambda: host)
+    monkeypatch.setattr(sys, "platform", platform)
+    for shell in ("bash", "zsh"):
+        put(tmp_path / host.target / shell / host.variant / shell)
+    helpers = ["codex-execve-wrapper", *(["codex-linux-sandbox"] if platform == "linux" else [])]
+    for helper in helpers:
+        put(tmp_path / host.target / helper)
+    assert shells.main([]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.partition("\t")[0] for line in printed] == ["bash", "zsh", *helpers]

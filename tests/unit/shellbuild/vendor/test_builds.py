@@ -7,7 +7,7 @@ import pytest
 
 from shellbuild.errors import StepError
 from shellbuild.vendor import builds
-from shellbuild.vendor.builds import Running, Wanted, build_all
+from shellbuild.vendor.builds import Running, Wanted, build_all, missing_builds
 
 TARGET = "x86_64-unknown-linux-musl"
 LIBRARY, ONE, OTHER = (Wanted(name=name, target=TARGET) for name in ("ncurses", "bash", "zsh"))
@@ -76,3 +76,26 @@ def test_nothing_is_started_when_all_is_cached(crew, monkeypatch):
     given(monkeypatch, {})
     build_all([TARGET], jobs=2)
     assert crew.events == []
+
+
+@pytest.mark.parametrize("source", ["auto", "git", "distro"])
+def test_the_shells_are_built_of_the_named_source_and_libraries_of_any(monkeypatch, tmp_path, source):
+    monkeypatch.setenv("SHELLBUILD_CACHE", str(tmp_path))
+    sources = {one.name: one.source for one in missing_builds([TARGET], source)}
+    assert sources == {"bash": source, "zsh": source, "ncurses": "auto", "native": "auto"}
+
+
+def test_a_build_is_told_whose_source_it_takes(monkeypatch, tmp_path):
+    monkeypatch.setattr(builds, "BUILD", tmp_path)
+    start, commands = subprocess.Popen, []
+
+    def note_command(argv, **options):
+        commands.append(argv)
+        return start([sys.executable, "-c", ""], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", note_command)
+    running = Running(1)
+    running.start(Wanted(name="zsh", target=TARGET, source="distro"))
+    running.next_ended()
+    (command,) = commands
+    assert command[command.index("--source") + 1] == "distro"

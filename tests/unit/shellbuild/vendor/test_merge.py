@@ -1,7 +1,7 @@
 import pytest
 
 from shellbuild.errors import VendorError
-from shellbuild.manifest import load_manifest, verify
+from shellbuild.manifest import load_manifest, make_manifest, save_manifest, verify
 from shellbuild.vendor import merge
 from shellbuild.vendor.merge import merge_parts
 from unit.shellbuild.trees import ARM, LINUX, make_tree
@@ -63,6 +63,17 @@ def test_every_fault_of_every_part_is_named_and_nothing_is_copied(tmp_path):
 def test_two_parts_with_the_same_target_are_refused(tmp_path):
     parts = [make_tree(tmp_path / name, LINUX) for name in ("one", "two")]
     assert f"both hold {LINUX}" in refusal(*parts, root=tmp_path / "vendor")
+
+
+def test_parts_of_different_patches_are_refused_and_nothing_is_copied(tmp_path):
+    one, other = make_tree(tmp_path / "one", LINUX), make_tree(tmp_path / "other", ARM)
+    manifest = load_manifest(other)
+    files = [file.model_copy(update={"patch_digest": "0" * 64}) for file in manifest.files]
+    save_manifest(make_manifest(manifest.version, files), other)
+    text = refusal(one, other, root=tmp_path / "vendor")
+    assert f"{ARM}: bash is of patch digest {'0' * 64}, not " in text
+    assert f"{ARM}: zsh is of patch digest" in text
+    assert not (tmp_path / "vendor").exists()
 
 
 def test_a_part_for_an_unknown_platform_is_refused(tmp_path):
