@@ -167,6 +167,13 @@ count_ends(int which)
     return ends;
 }
 
+/* Give how many packets may come between a look at the signals and a grab. */
+static unsigned
+nearly(void)
+{
+    return packets_max / 8;
+}
+
 /* Tell whether a writer has been seen to wait at a pipe. */
 static int
 waits(int which)
@@ -176,7 +183,7 @@ waits(int which)
 
 /* See how the signals that came before a grab fit what was grabbed: how many are too many, and how many writes it is.
    A write that fills the pipe and goes on has its own signal to come, which makes up for the one too many. Where a pipe
-   filled between the look at the signals and the grab, our processor was taken away, and its writer has come to wait. */
+   that was not nearly full is, our processor was taken away before the grab, and its writer has come to wait. */
 static void
 compare_signals(int which, unsigned before)
 {
@@ -184,7 +191,7 @@ compare_signals(int which, unsigned before)
     int ended = count == packets_max && outputs[which].sizes[count - 1] != packet_size;
 
     outputs[which].surplus = before > count ? before - count
-        : ended && (before == ends + 1 || (before + 1 < ends && due_now > ends));
+        : ended && (before == ends + 1 || (before + nearly() < ends && due_now > ends));
     outputs[which].writes = before <= ends + 1 ? ends : due_now < count ? due_now : count;
 }
 
@@ -280,7 +287,7 @@ settled(void)
 static int
 may_fill(int which)
 {
-    return packets_max - outputs[which].due <= 1 && !waits(!which);
+    return packets_max - outputs[which].due <= nearly() && !waits(!which);
 }
 
 /* Relay what is due. Gives 0 where something else has to come first: the server has to take some, or, where there are
