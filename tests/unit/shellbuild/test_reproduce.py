@@ -1,10 +1,13 @@
 import os
 import subprocess
+import tomllib
 
 import pytest
+from packaging.requirements import Requirement
 
 from shellbuild import reproduce
 from shellbuild.errors import ReproduceError, StepError
+from shellbuild.project import ROOT
 from shellbuild.reproduce import FIRST, SECOND, as_user, commands, compare_trees, copy_checkout
 
 
@@ -77,6 +80,15 @@ def test_the_two_builds_have_no_condition_in_common():
     assert len(FIRST.folder.split("/")) != len(SECOND.folder.split("/"))
     for name in ("LC_ALL", "TZ", "USER", "LOGNAME", "PYTHONHASHSEED"):
         assert FIRST.environment[name] != SECOND.environment[name]
+
+
+def test_what_writes_the_bytes_of_a_release_is_pinned():
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = document["dependency-groups"]
+    pins = {one.name: str(one.specifier) for one in map(Requirement, groups["build"] + groups["release"])}
+    for name in ("build", "cyclonedx-python-lib", "hatchling", "jinja2", "py-serializable", "ziglang"):
+        assert pins[name].startswith("=="), name
+    assert document["build-system"]["requires"] == [f"hatchling{pins['hatchling']}"]
 
 
 def test_a_part_leaves_out_what_needs_all_targets():
