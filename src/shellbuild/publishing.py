@@ -4,6 +4,8 @@ Authentication is the workflow's: npm exchanges its OIDC token (trusted publishi
 PyPI has an action of its own for that.
 """
 
+import base64
+import hashlib
 import os
 from pathlib import Path
 
@@ -11,25 +13,41 @@ import click
 
 from shellbuild.checksums import check_checksums
 from shellbuild.console import echo, note
-from shellbuild.errors import ReleaseError
+from shellbuild.errors import ReleaseError, StepError
 from shellbuild.process import capture
 from shellbuild.project import DIST, ROOT
-from shellbuild.release_plan import Plan, npm_name, plan_release
+from shellbuild.release_plan import PACKAGE, Plan, npm_name, plan_release
 from shellbuild.version import UNPUBLISHED, repository
 
 UPLOAD_S = 900.0
 
 
 def publish_npm(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
-    """Publish the npm tarball under the tag's dist-tag, with provenance."""
+    """Publish the npm tarball under the tag's dist-tag, with provenance; one that npm has already is a success."""
     plan = _ready_plan(tag, dist, dry_run=dry_run)
     if not plan.product.packaged:
         raise ReleaseError(f"{tag} releases a shell, which has no npm package")
-    command = ["npm", "publish", str(dist / npm_name(plan.version)), "--access", "public"]
+    tarball = dist / npm_name(plan.version)
+    command = ["npm", "publish", str(tarball), "--access", "public"]
     # A statement of provenance needs the workflow's identity, which a rehearsal elsewhere does not have.
     command += ["--tag", plan.dist_tag, "--dry-run" if dry_run else "--provenance"]
     echo(command)
-    click.echo(capture(command, cwd=dist, deadline_s=UPLOAD_S), nl=False)
+    try:
+        click.echo(capture(command, cwd=dist, deadline_s=UPLOAD_S), nl=False)
+    except StepError:
+        if not _npm_has(plan, tarball):
+            raise
+        note(f"npm has {plan.version.semver} already, with these bytes")
+
+
+def _npm_has(plan: Plan, tarball: Path) -> bool:
+    """Tell whether an earlier run, started again after it broke off, has published this very tarball."""
+    asked = ["npm", "view", f"{PACKAGE}@{plan.version.semver}", "dist.integrity"]
+    digest = hashlib.sha512(tarball.read_bytes()).digest()
+    try:
+        return capture(asked).strip() == f"sha512-{base64.b64encode(digest).decode()}"
+    except StepError:
+        return False
 
 
 def publish_github(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
@@ -57,7 +75,7 @@ def publish_github(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
 def _ready_plan(tag: str, dist: Path, *, dry_run: bool) -> Plan:
     plan = plan_release(tag, only_this_version=True)
     if not dry_run:
-        _require_own_repository()
+        require_own_repository()
     planned = [name for names in plan.files().values() for name in names]
     missing = [name for name in planned if not (dist / name).is_file()]
     if missing:
@@ -66,7 +84,7 @@ def _ready_plan(tag: str, dist: Path, *, dry_run: bool) -> Plan:
     return plan
 
 
-def _require_own_repository() -> None:
+def require_own_repository() -> None:
     """Refuse to release for another repository than the packages and DotSlash files name."""
     stated, running = repository(), os.environ.get("GITHUB_REPOSITORY")
     if stated.startswith(UNPUBLISHED) or running not in {None, stated}:

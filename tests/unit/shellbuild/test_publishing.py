@@ -1,12 +1,16 @@
 """What is published, and how the clients are called; the clients here only note it."""
 
+import base64
+import hashlib
 import json
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from shellbuild import publishing
 from shellbuild.checksums import write_checksums
+from shellbuild.cli import main
 from shellbuild.errors import ReleaseError, StepError
 from shellbuild.publishing import publish_github, publish_npm
 from shellbuild.release_plan import default_tag, plan_release
@@ -17,6 +21,11 @@ import json, sys
 with open({log!r}, "a", encoding="utf-8") as log:
     log.write(json.dumps(sys.argv[1:]) + "\\n")
 sys.exit({status})
+"""
+HAS_IT = """#!/bin/sh
+[ "$1" = view ] && [ "$2" = codex-shell-tool-mcp@{version} ] && echo {integrity} && exit
+echo can not publish over it >&2
+exit 1
 """
 
 
@@ -133,6 +142,17 @@ def test_nothing_leaves_another_repository_than_the_packages_name(dist, clients,
     assert clients() == []
 
 
+@pytest.mark.parametrize("stated", ["_unpublished/name", "another/name"])
+def test_a_plan_that_would_release_for_another_repository_is_refused(monkeypatch, stated):
+    asked = ["release-plan", TAG, "--this-version"]
+    assert CliRunner().invoke(main, [*asked, "--from-here"]).exit_code == 0
+    monkeypatch.setattr(publishing, "repository", lambda: stated)
+    assert CliRunner().invoke(main, asked).exit_code == 0
+    refused = CliRunner().invoke(main, [*asked, "--from-here"])
+    assert refused.exit_code != 0
+    assert "set `repository` under" in str(refused.exception) + refused.output
+
+
 def test_a_shells_own_release_has_no_npm_package(dist, clients):
     for names in plan_release("codex-bash-v2.0.0").files().values():
         for name in names:
@@ -148,3 +168,20 @@ def test_a_client_that_fails_is_an_error(dist, clients, tmp_path):
     put_clients(tmp_path / "tools", tmp_path / "calls", status=3)
     with pytest.raises(StepError, match="npm ended with status 3"):
         publish_npm(TAG, dry_run=False, dist=dist)
+
+
+@pytest.mark.parametrize(("content", "succeeds"), [(None, True), (b"other bytes", False)])
+def test_what_npm_has_already_is_a_success_where_it_is_the_same(
+    dist, clients, tmp_path, monkeypatch, content, succeeds
+):
+    tarball = dist / plan_release(TAG).files()["npm"][0]
+    digest = hashlib.sha512(tarball.read_bytes() if content is None else content).digest()
+    integrity = f"sha512-{base64.b64encode(digest).decode()}"
+    (tmp_path / "tools" / "npm").write_text(
+        HAS_IT.format(version=TAG[1:], integrity=integrity), encoding="utf-8"
+    )
+    if succeeds:
+        publish_npm(TAG, dry_run=False, dist=dist)
+    else:
+        with pytest.raises(StepError, match="can not publish over it"):
+            publish_npm(TAG, dry_run=False, dist=dist)
