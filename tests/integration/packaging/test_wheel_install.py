@@ -81,7 +81,9 @@ def test_their_metadata_is_of_the_version_that_uploads_take(dist):
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         (name,) = (name for name in archive.getnames() if name.endswith("/PKG-INFO"))
-        stated = archive.extractfile(name).read().decode()
+        stream = archive.extractfile(name)
+        assert stream is not None
+        stated = stream.read().decode()
     assert HeaderParser().parsestr(stated)["Metadata-Version"] == "2.4"
 
 
