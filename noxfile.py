@@ -205,7 +205,7 @@ def report(session: nox.Session) -> None:
 
 @nox.session(tags=["release"], default=False)
 def release_plan(session: nox.Session) -> None:
-    """Print as JSON what a tag releases, or why it releases nothing: -- TAG [--this-version]."""
+    """Print as JSON what a tag releases, or why it releases nothing: -- TAG [--this-version] [--from-here]."""
     shellbuild(session, "release-plan", groups=RELEASE)
 
 

@@ -8,6 +8,11 @@ const { isatty } = require("node:tty");
 const CANNOT_RUN = 126;
 const SIGNALLED = 128;
 const HIGHEST_DESCRIPTOR = 1023;
+// All that would end this process and leave the shell behind. Node can catch no others: those without a name, SIGKILL.
+const PASSED_ON = [
+  ...["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"],
+  ...["SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGSTKFLT", "SIGXCPU"],
+].filter((name) => name in constants.signals);
 
 /** Run a shell in the place of this process, as far as Node can: same descriptors, same end. */
 exports.start = (name, locate) => {
@@ -60,7 +65,7 @@ function isSocket(number) {
 function passSignalsOn(shell) {
   // What a terminal sends, it sends to the shell as well.
   const typed = isatty(0) ? ["SIGINT", "SIGQUIT"] : [];
-  return ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"].map((signal) => {
+  return PASSED_ON.map((signal) => {
     const listener = () => typed.includes(signal) || shell()?.kill(signal);
     process.on(signal, listener);
     return [signal, listener];

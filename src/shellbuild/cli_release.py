@@ -16,11 +16,15 @@ _OUTPUT = click.option("--output", metavar="NAME", help="Also set this output of
 @click.command("release-plan")
 @click.argument("tag")
 @click.option("--this-version", is_flag=True, help="Insist that the tag is this checkout's version.")
+@click.option("--from-here", is_flag=True, help="Insist that the packages name the repository this runs in.")
 @_OUTPUT
-def release_plan(tag: str, this_version: bool, output: str | None) -> None:
+def release_plan(tag: str, this_version: bool, from_here: bool, output: str | None) -> None:
     """Print as JSON what a tag releases, or say why it releases nothing."""
+    from shellbuild.publishing import require_own_repository
     from shellbuild.release_plan import plan_release
 
+    if from_here:
+        require_own_repository()
     _print(plan_release(tag, only_this_version=this_version).as_json(), output)
 
 

@@ -63,7 +63,7 @@ def publish_github(tag: str, *, dry_run: bool, dist: Path = DIST) -> None:
 def _ready_plan(tag: str, dist: Path, *, dry_run: bool) -> Plan:
     plan = plan_release(tag, only_this_version=True)
     if not dry_run:
-        _require_own_repository()
+        require_own_repository()
     planned = plan.file_names()
     missing = [name for name in planned if not (dist / name).is_file()]
     if missing:
@@ -87,7 +87,7 @@ def _is_published(tarball: Path, package: str) -> bool:
     return True
 
 
-def _require_own_repository() -> None:
+def require_own_repository() -> None:
     """Refuse to release for another repository than the packages and DotSlash files name."""
     stated, running = repository(), os.environ.get("GITHUB_REPOSITORY")
     if stated.startswith(UNPUBLISHED) or running not in {None, stated}:

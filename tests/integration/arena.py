@@ -7,6 +7,7 @@ Layout below the root: sh/<shell>, bin/{alpha,...} (each prints its argv), wrap/
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ COMMANDS = ("alpha", "beta", "gamma", "evil")
 NO_STARTUP_FILES = {"bash": ("--norc", "--noprofile"), "zsh": ("-f",)}
 EMULATED = "CONTRACT_COMMAND_TARGET" in os.environ
 """Whether the shells, and the commands of an arena, are for another processor than wrappers and the system's commands."""
+LINUX = sys.platform == "linux"
 PROTECTED = (b"EXEC_WRAPPER", b"BASH_EXEC_WRAPPER", b"CODEX_ESCALATE_SOCKET")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from excuses import machine
 from integration.arena import EMULATED, Arena
 from integration.bounded import run_bounded
 from integration.tables import BASH, ZSH, Case, case, each
@@ -197,13 +198,15 @@ def test_what_the_kernel_would_refuse_is_told_as_ever(arena: Arena) -> None:
     assert arena.run(script, wrapper=None, env={"EXEC_WRAPPER": MISSING}) == plain
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file that sets another user's ID")
+@pytest.mark.skipif(os.geteuid() != 0, reason=machine("only root makes a file that sets another user's ID"))
 def test_a_set_user_id_shell_lends_its_privilege_to_no_wrapper(arena: Arena) -> None:
     if arena.shell.runner or EMULATED:
         pytest.skip("a set-user-ID file takes effect only where the kernel itself starts it")
     status = Path("/proc/self/status")
     if status.exists() and "\nNoNewPrivs:\t1\n" in status.read_text(encoding="utf-8"):
-        pytest.skip("no process here gains privileges (no_new_privs, as in a root that bubblewrap made)")
+        pytest.skip(
+            machine("no process here gains privileges (no_new_privs, as in a root that bubblewrap made)")
+        )
     privileged = arena.root / "privileged"
     shutil.copyfile(arena.shell.patched, privileged)
     os.chown(privileged, 65534, 65534)

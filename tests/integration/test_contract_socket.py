@@ -6,6 +6,7 @@ attacker might put in its place. Process trees of both shells are here too.
 
 import fcntl
 import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from integration.arena import Arena, Shell
 from integration.tables import BASH, ZSH, Case, case, each
 
 pytestmark = [pytest.mark.build, pytest.mark.contract]
+
+DESCRIPTORS = 512
+"""What a process may have, at least, where numbers that no test uses are to be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,9 @@ class Session:
 
 @pytest.fixture
 def session() -> Iterator[Session]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft in range(DESCRIPTORS):  # 256 on macOS
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
     pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
     numbers = [fcntl.fcntl(pair[0].fileno(), fcntl.F_DUPFD_CLOEXEC, 300) for pair in pairs]
     yield Session(*numbers)

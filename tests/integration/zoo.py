@@ -4,8 +4,8 @@
 the unpatched shell tells that. For ELF see elf(5).
 """
 
-import os
-import stat
+import contextlib
+import socket
 import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -106,16 +106,16 @@ PT_INTERP = 3
 Change = Callable[[bytes], bytes]
 
 
-def make_zoo(folder: Path, static: Path, dynamic: Path) -> None:
-    """Write all files; `static` and `dynamic` are working ELF programs."""
-    show, true = static.read_bytes(), dynamic.read_bytes()
+def make_zoo(folder: Path, *, show: Path, static: Path, dynamic: Path) -> None:
+    """Write all files; `show` is a program that runs here, `static` and `dynamic` are whole ELF programs."""
+    elf, loaded = static.read_bytes(), dynamic.read_bytes()
     files = {
         **{f"text-{name}": text for name, text in TEXT.items()},
         **{f"line-{name}": line + b'\necho "$0" "$1"\n' for name, line in LINES.items()},
         **{f"end-{name}": line for name, line in ENDS.items()},
-        **{f"elf-{name}": change(show) for name, change in STATIC.items()},
-        **{f"elf-{name}": change(true) for name, change in DYNAMIC.items()},
-        "show": show,
+        **{f"elf-{name}": change(elf) for name, change in STATIC.items()},
+        **{f"elf-{name}": change(loaded) for name, change in DYNAMIC.items()},
+        "show": show.read_bytes(),
     }
     for name, content in files.items():
         _write(folder / name.replace(" ", "-"), content)
@@ -167,7 +167,10 @@ def _write_odd_entries(folder: Path) -> None:
     for name, target in links.items():
         (folder / f"link-{name}").symlink_to(target)
     # No FIFO: bash, patched or not, waits for its other end when it looks why it could not be run.
-    os.mknod(folder / "socket", stat.S_IFSOCK | 0o755)
+    # By its bare name: an address holds about a hundred bytes.
+    with contextlib.chdir(folder), socket.socket(socket.AF_UNIX) as made:
+        made.bind("socket")
+    (folder / "socket").chmod(0o755)
 
 
 def _patched(image: bytes, offset: int, form: str, value: int) -> bytes:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from shellbuild.release_plan import REGISTRIES as REGISTRIES_OF_A_RELEASE
+
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 CALL = "python3 scripts/bootstrap.py "
@@ -90,6 +92,57 @@ def test_what_ships_is_built_of_the_source_that_the_dotslash_files_tell_of():
     builds = [command for command in commands if " vendor " in f"{command} "]
     assert len(builds) == 2
     assert all("--source distro" in command for command in builds)
+
+
+def release_jobs():
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+    found = re.split(r"\n  (?=[a-z-]+:\n)", "\n" + text.partition("\njobs:\n")[2])
+    return {job.partition(":")[0]: job for job in found if job.strip()}
+
+
+def test_a_release_is_made_of_the_commit_that_was_planned():
+    refs = {
+        name: set(re.findall(r"\n          ref: (.*)", job))
+        for name, job in release_jobs().items()
+        if "actions/checkout@" in job
+    }
+    assert refs.pop("plan") == {"refs/tags/${{ env.TAG }}"}
+    assert set(map(frozenset, refs.values())) == {frozenset({"${{ needs.plan.outputs.commit }}"})}
+    assert [
+        name for name in refs if not re.search(r"\n    needs: (?:plan\n|\[plan, )", release_jobs()[name])
+    ] == []
+
+
+def test_a_release_of_a_repository_that_may_not_make_it_ends_with_the_plan():
+    plan = release_jobs()["plan"]
+    asked = (
+        "- if: ${{ !inputs.dry-run }}\n        run: "
+        + CALL
+        + 'release_plan -- "$TAG" --this-version --from-here'
+    )
+    assert asked in plan
+
+
+def test_a_github_release_waits_for_the_success_of_each_registry_of_the_plan():
+    """A job that ran out of time is cancelled: it has not failed."""
+    (condition,) = re.findall(r"\n    if: (.*?)\n    runs-on:", release_jobs()["github"], re.DOTALL)
+    for name in REGISTRIES_OF_A_RELEASE:
+        planned = f"contains(fromJSON(needs.plan.outputs.plan).registries, '{name}')"
+        assert f"(needs.{name}.result == 'success' || !{planned})" in condition
+        assert f"if: ${{{{ {planned} }}}}\n" in release_jobs()[name]
+    assert "needs.attest.result == 'success'" in condition
+    assert "'failure'" not in condition
+
+
+def test_an_upload_to_pypi_that_broke_off_can_be_started_again():
+    assert "\n          skip-existing: true\n" in release_jobs()["pypi"]
+
+
+def test_the_report_of_a_release_is_rendered_with_the_figures_of_its_suites():
+    figures, build = release_jobs()["figures"], release_jobs()["build"]
+    assert re.findall(r"\n            build/(.*)", figures) == ["conformance.json", "tests-unit.xml"]
+    assert "needs: [plan, figures]" in build
+    assert build.index("name: figures\n          path: build\n") < build.index("report --")
 
 
 def test_no_file_names_the_host_of_a_package_registry():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -97,6 +98,15 @@ def test_its_functions_give_programs_that_are_there(project, module, load):
     assert [Path(path).name for path in paths] == ["bash", "zsh", "codex-execve-wrapper"]
 
 
+def test_the_example_of_its_page_works_as_shown(project):
+    page = installed(project, "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```js\n(.*?)```", page, re.DOTALL)
+    (project / "example.mjs").write_text(example, encoding="utf-8")
+    done = run(["node", "example.mjs"], project)
+    assert int(done.stdout) == len([path for path in project.iterdir() if not path.name.startswith(".")])
+    assert sorted(line.rpartition("/")[2] for line in done.stderr.splitlines()) == ["ls", "wc"]
+
+
 def test_named_imports_work_too(project):
     program = 'import { bashPath } from "codex-shell-tool-mcp"; console.log(bashPath())'
     assert node(project, program, module="module").stdout.endswith("/bash\n")
@@ -157,7 +167,9 @@ def test_a_signal_that_node_can_not_die_of_gives_its_status(project, name):
     run([shell(project), "-c", f"kill -{name} $$"], project, status=128 + getattr(signal, f"SIG{name}"))
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"])
+@pytest.mark.parametrize(
+    "name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGXCPU"]
+)
 def test_a_signal_to_the_program_reaches_the_shell(project, name):
     number = getattr(signal, name)
     script = f"trap 'echo caught; exit 3' {name.removeprefix('SIG')}; echo ready; while :; do read -t 1 -r _ <> <(:); done"

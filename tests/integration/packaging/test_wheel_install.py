@@ -76,6 +76,17 @@ def test_twine_has_nothing_to_say_of_any(dist):
     assert said.count("PASSED") == len(list(dist.iterdir()))
 
 
+def test_their_metadata_is_of_the_version_that_uploads_take(dist):
+    assert {metadata(wheel)["Metadata-Version"] for wheel in dist.glob("*.whl")} == {"2.4"}
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        (name,) = (name for name in archive.getnames() if name.endswith("/PKG-INFO"))
+        stream = archive.extractfile(name)
+        assert stream is not None
+        stated = stream.read().decode()
+    assert HeaderParser().parsestr(stated)["Metadata-Version"] == "2.4"
+
+
 def test_the_licence_is_that_of_what_is_inside(dist):
     assert metadata(wheel_of(dist, "-any"))["License-Expression"] == "Apache-2.0"
     whole = metadata(own_wheel(dist))["License-Expression"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from excuses import machine
 from integration.sandbox.world import NOBODY, User, World
 from shelltool.errors import SandboxUnavailableError
 from shelltool.sandbox import Engine, native
@@ -110,7 +111,7 @@ def own_world(area: Path, probe: Path, engines: dict[str, Engine | str], engine_
 def nobodys_world(area: Path, probe: Path, engines: dict[str, Engine | str], engine_name: str) -> World:
     """Each engine, as somebody without privileges whose things root can prepare."""
     if os.geteuid() != 0:
-        pytest.skip("only root can prepare another user's things")
+        pytest.skip(machine("only root can prepare another user's things"))
     return _world(area, probe, engines[engine_name], _users()[-1])
 
 

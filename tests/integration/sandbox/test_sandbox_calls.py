@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from excuses import machine
 from integration.sandbox.world import FULL_ACCESS, READ_ONLY, World
 from shelltool.sandbox.engine import NETWORK_DISABLED
 
@@ -99,7 +100,7 @@ ALLOWED = {
     "kill of nobody": "62 0 0",
 }
 
-native = pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are those of x86_64")
+native = pytest.mark.skipif(platform.machine() != "x86_64", reason=machine("the numbers are those of x86_64"))
 
 
 def prepare(world: World) -> str:
@@ -151,7 +152,9 @@ def test_what_every_program_needs_works(world: World, name):
 
 @native
 @pytest.mark.parametrize("name", REFUSED)
-@pytest.mark.skipif(os.geteuid() != 0, reason="the kernel itself refuses some of them for lack of privileges")
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason=machine("the kernel itself refuses some of them for lack of privileges")
+)
 def test_without_a_sandbox_it_is_not_this_error(own_world: World, name):
     """Or the error would prove nothing."""
     prepare(own_world)

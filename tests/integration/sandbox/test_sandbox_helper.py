@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from excuses import machine
 from integration.sandbox.conftest import NATIVE, compile_c
 from integration.sandbox.watching import NOT_FOUND, run_command
 from integration.sandbox.world import DEADLINE_S, FULL_ACCESS, READ_ONLY, World
@@ -49,7 +50,7 @@ def test_the_choice_of_an_unprivileged_user_works_too(nobodys_world: World, help
             chosen = nobodys_world.output(f"exec {python} -c '{CHOOSE}' {helper}", FULL_ACCESS)
             assert chosen == "bubblewrap"
             return
-    pytest.skip("nobody can't run this Python, or one like it")
+    pytest.skip(machine("nobody can't run this Python, or one like it"))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import subprocess
 
 import pytest
 
+from excuses import machine
 from shellbuild import emulation
 from shellbuild.emulation import emulating, format_line
 from shellbuild.errors import StepError, ToolchainError
@@ -53,7 +54,7 @@ def test_what_runs_under_it_can_exec_such_a_program(emulator, tmp_path):
     try:
         command = emulating(format_line(ARM))
     except ToolchainError as error:
-        pytest.skip(str(error))
+        pytest.skip(machine(str(error)))
     program = tmp_path / "program"
     program.write_bytes(HEAD.ljust(64, b"\0"))
     program.chmod(0o755)

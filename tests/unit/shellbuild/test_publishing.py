@@ -4,9 +4,11 @@ import json
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from shellbuild import publishing, release_plan
 from shellbuild.checksums import write_checksums
+from shellbuild.cli import main
 from shellbuild.errors import ReleaseError, StepError
 from shellbuild.npm_registry import integrity_of
 from shellbuild.publishing import publish_github, publish_npm
@@ -141,6 +143,17 @@ def test_nothing_leaves_another_repository_than_the_packages_name(dist, clients,
     with pytest.raises(ReleaseError, match="this is a-fork/name, but the packages name owner/name"):
         publish(TAG, dry_run=False, dist=dist)
     assert clients() == []
+
+
+@pytest.mark.parametrize("stated", ["_unpublished/name", "another/name"])
+def test_a_plan_that_would_release_for_another_repository_is_refused(monkeypatch, stated):
+    asked = ["release-plan", TAG, "--this-version"]
+    assert CliRunner().invoke(main, [*asked, "--from-here"]).exit_code == 0
+    monkeypatch.setattr(publishing, "repository", lambda: stated)
+    assert CliRunner().invoke(main, asked).exit_code == 0
+    refused = CliRunner().invoke(main, [*asked, "--from-here"])
+    assert refused.exit_code != 0
+    assert "set `repository` under" in str(refused.exception) + refused.output
 
 
 def test_a_shells_own_release_has_no_npm_package(tmp_path, clients):

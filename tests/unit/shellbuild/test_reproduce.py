@@ -1,10 +1,14 @@
 import os
 import subprocess
+import tomllib
 
 import pytest
+from packaging.requirements import Requirement
 
+from excuses import machine
 from shellbuild import reproduce
 from shellbuild.errors import ReproduceError, StepError
+from shellbuild.project import ROOT
 from shellbuild.reproduce import FIRST, SECOND, as_user, commands, compare_trees, copy_checkout
 
 
@@ -79,6 +83,15 @@ def test_the_two_builds_have_no_condition_in_common():
         assert FIRST.environment[name] != SECOND.environment[name]
 
 
+def test_what_writes_the_bytes_of_a_release_is_pinned():
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = document["dependency-groups"]
+    pins = {one.name: str(one.specifier) for one in map(Requirement, groups["build"] + groups["release"])}
+    for name in ("build", "cyclonedx-python-lib", "hatchling", "jinja2", "py-serializable", "ziglang"):
+        assert pins[name].startswith("=="), name
+    assert document["build-system"]["requires"] == [f"hatchling{pins['hatchling']}"]
+
+
 def test_a_part_leaves_out_what_needs_all_targets():
     whole = [command[0] for command in commands((), 2)]
     part = commands(("aarch64-apple-darwin",), 1)
@@ -90,7 +103,7 @@ def test_a_part_leaves_out_what_needs_all_targets():
 def test_a_build_can_take_itself_for_another_user(monkeypatch, capsys):
     start = as_user(SECOND.user)
     if not start:
-        pytest.skip(capsys.readouterr().err)
+        pytest.skip(machine(capsys.readouterr().err))
     done = subprocess.run([*start, "id", "-u"], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == f"{SECOND.user}\n"
     assert as_user(None) == []
