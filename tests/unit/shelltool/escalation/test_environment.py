@@ -80,6 +80,14 @@ def test_path_loses_what_the_sandboxed_side_can_write(path, safe, tmp_path):
     assert reset({"PATH": path.replace("/work", str(tmp_path))}, writable=[tmp_path]) == {"PATH": safe}
 
 
+def test_path_loses_what_a_parent_reference_reaches_through_a_writable_folder(tmp_path):
+    (tmp_path / "folder").mkdir()
+    up = "/".join([".."] * len((tmp_path / "folder").parts[1:]))
+    reach = Reach(lambda path: path == tmp_path / "folder")
+    caller = {"PATH": f"{tmp_path}/folder/{up}/usr/bin:/bin"}
+    assert EnvironmentReset(OWN, reach).apply(caller) == {"PATH": "/bin"}
+
+
 def test_where_no_folder_is_safe_there_is_one_of_last_resort(tmp_path):
     own = {"PATH": str(tmp_path)}
     assert reset({"PATH": str(tmp_path)}, own=own, writable=[tmp_path]) == {"PATH": FALLBACK_PATH}

@@ -88,6 +88,16 @@ def test_one_writable_step_on_the_way_is_enough(tmp_path, where):
     assert reach_of(writable).covers(str(tmp_path / name))
 
 
+def test_a_writable_folder_that_a_parent_reference_leaves_is_such_a_step(tmp_path):
+    (tmp_path / "writable" / "folder").mkdir(parents=True)
+    (tmp_path / "prog").write_bytes(b"")
+    (tmp_path / "link").symlink_to(tmp_path / "writable/folder/../../prog")
+    reach = Reach(lambda path: path == tmp_path / "writable/folder")
+    assert reach.covers(str(tmp_path / "writable/folder/../../prog"))
+    assert reach.covers(str(tmp_path / "link"))
+    assert not reach.covers(str(tmp_path / "writable/../prog"))
+
+
 def test_links_without_end_are_taken_for_reachable(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
