@@ -77,6 +77,9 @@ PLAIN_VALUES = ("LANG", "LANGUAGE", "LC_*", "TERM", "TZ", "COLORTERM", "LINGUAS"
 
 FALLBACK_PATH = "/usr/bin:/bin"
 
+LONGEST_PATH = 16 << 10
+"""In characters. Each folder of a PATH is looked at, and in so many there is room for all that anybody has."""
+
 Treatment = Literal["carry", "guard", "plain", "drop"]
 
 REMEMBERED_VARIABLES = 1024
@@ -131,8 +134,9 @@ class EnvironmentReset:
         return self._own.get(name) if value.startswith("()") else value
 
     def _safe_path(self, value: str) -> str:
-        """Keep the folders that the sandboxed side could not put a program into."""
-        for candidate in (value, self._own.get("PATH", "")):
+        """Keep the folders that the sandboxed side could not put a program into; of a PATH that is too long, none."""
+        given = value if len(value) <= LONGEST_PATH else ""
+        for candidate in (given, self._own.get("PATH", "")):
             folders = [folder for folder in candidate.split(":") if self._is_safe(folder)]
             if folders:
                 return ":".join(folders)

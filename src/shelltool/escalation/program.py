@@ -16,6 +16,9 @@ from pathlib import Path, PurePath
 LINKS_MAX = 40
 """As many as Linux follows."""
 
+PATH_CHARS = 4096
+"""From so many on a path is not looked at: no kernel that we run on would take it, and leading through them takes long."""
+
 REMEMBERED_PATHS = 1024
 
 CouldWrite = Callable[[Path], bool]
@@ -59,8 +62,8 @@ def program_path(file: str, workdir: str) -> str:
     text could name another file than the one that runs.
     """
     joined = file if file.startswith("/") else f"{workdir}/{file}"
-    if "/." not in joined and "//" not in joined:
-        return joined  # most often
+    if ("/." not in joined and "//" not in joined) or len(joined) >= PATH_CHARS:
+        return joined  # most often, the first
     if ".." in joined.split("/"):
         folder, name = os.path.split(joined)
         joined = f"{os.path.realpath(folder)}/{name}"

@@ -88,6 +88,11 @@ def test_path_loses_what_a_parent_reference_reaches_through_a_writable_folder(tm
     assert EnvironmentReset(OWN, reach).apply(caller) == {"PATH": "/bin"}
 
 
+def test_a_path_in_which_nobody_can_look_at_every_folder_is_the_servers_own():
+    assert reset({"PATH": ":".join(["/bin"] * 3000)}) == {"PATH": ":".join(["/bin"] * 3000)}
+    assert reset({"PATH": ":".join(["/bin"] * 4000)}) == {"PATH": OWN["PATH"]}
+
+
 def test_where_no_folder_is_safe_there_is_one_of_last_resort(tmp_path):
     own = {"PATH": str(tmp_path)}
     assert reset({"PATH": str(tmp_path)}, own=own, writable=[tmp_path]) == {"PATH": FALLBACK_PATH}

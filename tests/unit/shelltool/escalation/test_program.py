@@ -29,6 +29,13 @@ def test_a_parent_reference_leaves_what_a_link_leads_to(tmp_path):
     assert program_path("link/../prog", str(tmp_path)) == f"{os.path.realpath(tmp_path)}/deep/prog"
 
 
+def test_a_path_that_no_kernel_takes_is_not_followed():
+    assert program_path("/usr/../" * 500 + "bin/sh", "/") == os.path.realpath("/bin") + "/sh"
+    longer = "/usr/../" * 512 + "bin/sh"
+    assert program_path(longer, "/") == longer
+    assert open_program(longer) is None
+
+
 @pytest.mark.parametrize(
     ("make", "is_regular"), [(Path.touch, True), (Path.mkdir, False), (os.mkfifo, False)]
 )
