@@ -84,6 +84,8 @@ Treatment = Literal["carry", "guard", "plain", "drop"]
 
 REMEMBERED_VARIABLES = 1024
 REMEMBERED_CHARS = 4096
+LONGEST_NAME = 256
+"""Of a variable that is remembered from one call to the next."""
 
 
 class EnvironmentReset:
@@ -116,7 +118,7 @@ class EnvironmentReset:
         """Decide about a variable, and remember: from one command to the next, hardly any changes."""
         name, value = variable
         carried = self._safe_path(value) if name == "PATH" else self._value(name, value)
-        if len(value) <= REMEMBERED_CHARS:
+        if len(name) + len(value) <= REMEMBERED_CHARS:
             if len(self._known) == REMEMBERED_VARIABLES:
                 self._known.clear()
             self._known[variable] = carried
@@ -146,14 +148,20 @@ class EnvironmentReset:
         return folder.startswith("/") and not self._reach.covers(folder)
 
 
-@lru_cache(maxsize=4096)
 def treatment(name: str) -> Treatment:
     """Look a variable up in the tables above."""
+    return _remembered(name) if len(name) <= LONGEST_NAME else _look_up(name)
+
+
+def _look_up(name: str) -> Treatment:
     if _DROPPED.fullmatch(name):
         return "drop"
     if _PLAIN.fullmatch(name):
         return "plain"
     return "guard" if _GUARDED.fullmatch(name) and not _EXEMPT.fullmatch(name) else "carry"
+
+
+_remembered = lru_cache(maxsize=4096)(_look_up)
 
 
 def _compile(patterns: tuple[str, ...]) -> re.Pattern[str]:

@@ -9,6 +9,7 @@ from shelltool.escalation.environment import (
     FALLBACK_PATH,
     REMEMBERED_VARIABLES,
     EnvironmentReset,
+    _remembered,
     treatment,
 )
 from shelltool.escalation.exec_message import read_request
@@ -103,6 +104,15 @@ def test_a_flood_of_variables_is_not_remembered_for_ever():
     for number in range(3 * REMEMBERED_VARIABLES):
         assert environment.apply({"V": str(number)}) == {"V": str(number)}
     assert len(environment._known) <= REMEMBERED_VARIABLES
+
+
+def test_long_names_are_not_remembered():
+    environment = EnvironmentReset({}, Reach(lambda _: False))
+    before = _remembered.cache_info().currsize
+    name = "LD_" + "x" * 5000
+    assert environment.apply({name: "", "V" + name: ""}) == {"V" + name: ""}
+    assert not environment._known
+    assert _remembered.cache_info().currsize == before
 
 
 def test_each_command_gets_what_is_made_of_its_own_environment():
