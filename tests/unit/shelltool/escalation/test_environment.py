@@ -33,6 +33,14 @@ def reset(caller, own=OWN, writable=()):
         "LESSOPEN", "GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF", "GIT_EXEC_PATH", "GIT_CONFIG_COUNT", "SSH_ASKPASS", "SSH_AUTH_SOCK",
         "HOME", "XDG_CONFIG_HOME", "TMPDIR", "CODEX_HOME", "DOCKER_HOST", "KUBECONFIG", "SSL_CERT_FILE", "https_proxy",
         "DBUS_SESSION_BUS_ADDRESS", "DISPLAY",
+        "NULLCMD", "READNULLCMD", "TMPPREFIX", "PATH_LOCALE", "AUTHSTATE", "LDR_PRELOAD", "VAR_ACE", "USR_ACE", "DLC_ACE",
+        "ZIP", "SYSTEM_WGETRC", "GROFF_BIN_PATH", "VALGRIND_LIB", "PERF_EXEC_PATH", "DEVELOPER_DIR", "ALTERNATE_EDITOR",
+        "KUBECTL_EXTERNAL_DIFF", "RCLONE_PASSWORD_COMMAND", "RESTIC_PASSWORD_COMMAND", "GOCACHEPROG", "GOAUTH", "CGO_CFLAGS",
+        "M4", "LESSECHO", "LESSGLOBALTAGS", "MANLESS", "CVSEDITOR", "P4DIFF", "NEXINIT", "PSQLRC", "PSQL_EDITOR",
+        "LIBMYSQL_PLUGINS", "MARIADB_HOME", "GS_LIB", "BOTO_CONFIG", "PASSWORD_STORE_EXTENSIONS_DIR", "RIPGREP_CONFIG_PATH",
+        "MAILRC", "HOMEBREW_EDITOR", "NIX_PATH", "PYTEST_PLUGINS", "COMPOSE_FILE", "PACKER_CONFIG", "PYENV_ROOT", "RBENV_ROOT",
+        "ASDF_DIR", "MISE_CONFIG_DIR", "shell_escape", "npm_config_userconfig", "NPM_CONFIG_REGISTRY", "Npm_Config_registry",
+        "YARN_RC_FILENAME", "http_Proxy", "ALL_PROXY",
     ],
 )  # fmt: skip
 def test_what_makes_programs_load_start_or_trust_something_is_guarded(name):
@@ -49,7 +57,18 @@ def test_what_belongs_to_the_sandbox_is_dropped_whatever_the_server_has(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["FOO", "MY_LD_PRELOAD", "GIT_AUTHOR_NAME", "GIT_COMMITTER_DATE", "CI", "ld_preload"]
+    "name",
+    [
+        "FOO",
+        "MY_LD_PRELOAD",
+        "GIT_AUTHOR_NAME",
+        "GIT_COMMITTER_DATE",
+        "CI",
+        "ld_preload",
+        "env",
+        "docker_tag",
+        "GOOS",
+    ],
 )
 def test_the_rest_is_carried(name):
     assert reset({name: "x y=\n"}) == {name: "x y=\n"}
