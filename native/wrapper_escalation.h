@@ -193,9 +193,7 @@ escalate(char *const argv[], int extended)
             break;
         stop_like(answer.stopped);
     }
-    if (answer.error)
-        explain_failure(command, argv, answer.error);
-    _exit(answer.exit_code & 0xff);
+    _exit(answer.error ? explain_failure(command, argv, answer.error) : answer.exit_code & 0xff);
 }
 
 #endif /* WRAPPER_ESCALATION_H */

@@ -61,13 +61,16 @@ def vendor_roots() -> tuple[Path, ...]:
 
 
 def find_program(name: str, *, roots: Sequence[Path] | None = None, host: Host | None = None) -> Path:
-    """Find one of our programs by its name, or say where it was looked for."""
+    """Find one of our programs by its name, or say where it was looked for.
+
+    Whatever is found is given without links: what runs in a sandbox may replace one, and nobody looks again.
+    """
     host = host or this_host()
     place = Path(host.target, name, host.variant, name) if name in SHELLS else Path(host.target, name)
     looked_at = [root / place for root in (vendor_roots() if roots is None else roots)]
     for path in looked_at:
         if _is_executable(path):
-            return path
+            return path.resolve()
     places = " or ".join(map(str, looked_at))
     raise ProgramMissingError(
         f"{name} is not at {places}: build it with nox, or reinstall codex-shell-tool-mcp"
@@ -89,7 +92,7 @@ def named_program(path: Path, source: str) -> Path:
     path = path.absolute()
     if not _is_executable(path):
         raise ProgramMissingError(f"{source}: {path} is not an executable file")
-    return path
+    return path.resolve()
 
 
 def check_intercepts(shell: Path) -> None:

@@ -17,55 +17,64 @@ from shelltool.escalation.spawning import Variables
 
 GUARDED: dict[str, tuple[str, ...]] = {
     "dynamic loader and C library": (
-        "LD_*", "DYLD_*", "_RLD*", "LIBPATH", "SHLIB_PATH", "GLIBC_TUNABLES", "MALLOC_*", "GCONV_PATH", "GETCONF_DIR",
-        "LOCPATH", "NLSPATH", "TZDIR", "HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "RESOLV_*", "NIS_PATH", "MUSL_*",
-        "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "MSAN_OPTIONS",
+        "LD_*", "LDR_*", "DYLD_*", "_RLD*", "LIBPATH", "SHLIB_PATH", "GLIBC_TUNABLES", "MALLOC_*", "Malloc*", "GCONV_PATH",
+        "GETCONF_DIR", "LOCPATH", "PATH_LOCALE", "NLSPATH", "TZDIR", "HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "RESOLV_*",
+        "NIS_PATH", "MUSL_*", "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "MSAN_OPTIONS",
     ),
     "shells": (
         "BASH_ENV", "ENV", "BASH_FUNC_*", "BASHOPTS", "SHELLOPTS", "BASH_XTRACEFD", "PS0", "PS1", "PS2", "PS4",
-        "PROMPT_COMMAND", "IFS", "CDPATH", "GLOBIGNORE", "ZDOTDIR", "FPATH", "INPUTRC", "HISTFILE", "KSH_*",
+        "PROMPT_COMMAND", "IFS", "CDPATH", "GLOBIGNORE", "ZDOTDIR", "FPATH", "INPUTRC", "HISTFILE", "KSH_*", "NULLCMD",
+        "READNULLCMD", "TMPPREFIX",
     ),
     "interpreters and runtimes": (
-        "PYTHON*", "PIP_*", "UV_*", "VIRTUAL_ENV", "CONDA_*", "PERL5*", "PERLLIB", "PERLDB*", "PERL_*", "PERLIO*",
-        "RUBY*", "GEM_*", "BUNDLE_*", "NODE_*", "NPM_CONFIG_*", "npm_config_*", "npm_execpath", "YARN_*", "DENO_*",
-        "BUN_*", "JAVA_*", "_JAVA_OPTIONS", "JDK_*", "JVM_*", "CLASSPATH", "MAVEN_*", "GRADLE_*", "LUA_*", "TCL*",
-        "TK_LIBRARY", "PHPRC", "PHP_*", "R_*", "GUILE_*", "ERL_*", "ELIXIR_*", "JULIA_*", "DOTNET_*", "CORECLR_*",
-        "COMPlus_*", "MONO_*", "OCAML*", "GHC*", "AWKPATH", "AWKLIBPATH", "M4PATH",
+        "PYTHON*", "PYTEST_*", "PYENV_*", "PIP_*", "UV_*", "VIRTUAL_ENV", "CONDA_*", "PERL5*", "PERLLIB", "PERLDB*", "PERL_*",
+        "PERLIO*", "RUBY*", "RBENV_*", "GEM_*", "BUNDLE_*", "ASDF_*", "MISE_*", "NODE_*", "npm_config_*", "npm_execpath",
+        "yarn_*", "DENO_*", "BUN_*", "JAVA_*", "_JAVA_OPTIONS", "JDK_*", "JVM_*", "CLASSPATH", "MAVEN_*", "GRADLE_*", "LUA*",
+        "TCL*", "TK_LIBRARY", "PHPRC", "PHP_*", "R_*", "GUILE_*", "ERL_*", "ELIXIR_*", "JULIA_*", "DOTNET_*", "CORECLR_*",
+        "COMPlus_*", "MONO_*", "OCAML*", "GHC*", "AWKPATH", "AWKLIBPATH", "M4PATH", "M4", "VALGRIND_*", "PERF_*",
     ),
     "compilers and build tools": (
         "CC", "CXX", "CPP", "LD", "AR", "AS", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CPATH", "C_INCLUDE_PATH",
-        "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "GCC_*", "MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS",
-        "MAKEFILES", "CMAKE_*", "NINJA_*", "PKG_CONFIG*", "GOFLAGS", "GOPATH", "GOROOT", "GOENV", "GOPROXY", "GOTOOLDIR",
-        "CARGO*", "RUSTC*", "RUSTFLAGS", "RUSTDOC*", "RUSTUP_*", "CCACHE_*", "DISTCC_*", "RPM_*", "DPKG_*", "DEB_*", "APT_*",
+        "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "GCC_*", "MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKEFILES",
+        "CMAKE_*", "NINJA_*", "PKG_CONFIG*", "GO*", "CGO_*", "CARGO*", "RUSTC*", "RUSTFLAGS", "RUSTDOC*", "RUSTUP_*",
+        "CCACHE_*", "DISTCC_*", "RPM_*", "DPKG_*", "DEB_*", "APT_*", "DEVELOPER_DIR", "SDKROOT", "TOOLCHAINS", "XCODE*",
+        "HOMEBREW_*", "NIX_*", "PACKER_*",
     ),
     "programs that others start": (
-        "EDITOR", "VISUAL", "FCEDIT", "PAGER", "*_PAGER", "MANPAGER", "MANOPT", "MANROFFOPT", "MANPATH", "BROWSER", "LESS",
-        "LESSOPEN", "LESSCLOSE", "LESSKEY*", "LESSEDIT", "LESSHISTFILE", "MORE", "*_ASKPASS", "SUDO_*", "DOAS_*", "SVN_*", "HG*",
-        "CVS_*", "RSYNC_*", "BORG_*", "TAR_OPTIONS", "GZIP", "XZ_*", "ZIPOPT", "UNZIP*",
-        "TEXINPUTS*", "TEXMF*", "VIM*", "GVIMINIT", "EXINIT", "NVIM*", "EMACS*", "SCREEN*", "TMUX*",
+        "*EDITOR", "VISUAL", "FCEDIT", "PAGER", "*_PAGER", "*_COMMAND", "*_ASKPASS", "MANPAGER", "MANLESS", "MANOPT",
+        "MANROFF*", "MANPATH", "GROFF_*", "BROWSER", "LESS*", "MORE", "SUDO_*", "DOAS_*", "SVN_*", "HG*", "CVS*", "P4*",
+        "RSYNC_*", "BORG_*", "RCLONE_*", "RESTIC_*", "TAPE", "TAR_OPTIONS", "GZIP", "XZ_*", "ZIP", "ZIPOPT", "UNZIP*", "FZF_*",
+        "TEXINPUTS*", "CLUAINPUTS", "TEXMF*", "TEXEDIT", "shell_escape*", "openin_any*", "openout_any*", "GS_*", "VIM*",
+        "GVIMINIT", "EXINIT", "NEXINIT", "NVIM*", "EMACS*", "SCREEN*", "TMUX*",
     ),
     "git, all but who and when": ("GIT_*", "SSH_*", "GCM_*"),
     "where settings, keys and temporary files are": (
-        "HOME", "SHELL", "USER", "LOGNAME", "MAIL", "XDG_*", "CODEX_HOME", "TMPDIR", "TMP", "TEMP", "TEMPDIR",
-        "TERMINFO*", "TERMCAP", "TERMPATH", "CURL_HOME", "CURLOPT_*", "WGETRC", "NETRC", "GNUPGHOME", "GPG_*", "PGP*",
-        "KRB5*", "KRB*", "DOCKER_*", "BUILDKIT_*", "CONTAINER*", "KUBECONFIG", "KUBE_*", "HELM_*", "AWS_*", "AZURE_*",
-        "CLOUDSDK_*", "GOOGLE_*", "VAULT_*", "ANSIBLE_*", "TF_*", "TERRAFORM_*", "GH_*", "GITHUB_*", "GITLAB_*", "PG*",
-        "MYSQL_*", "ODBC*", "SYSTEMD_*", "DBUS_*", "LISTEN_*", "NOTIFY_SOCKET", "MANAGERPID", "MEMORY_PRESSURE_*",
+        "HOME", "CFFIXED_USER_HOME", "SHELL", "USER", "LOGNAME", "MAIL", "MAILRC", "XDG_*", "CODEX_HOME", "TMPDIR", "TMP",
+        "TEMP", "TEMPDIR", "TERMINFO*", "TERMCAP", "TERMPATH", "CURL_HOME", "CURLOPT_*", "*WGETRC", "NETRC",
+        "RIPGREP_CONFIG_PATH", "GNUPGHOME", "GPG_*", "PGP*", "KRB5*", "KRB*", "DOCKER_*", "COMPOSE_*", "BUILDKIT_*",
+        "CONTAINER*", "KUBE*", "HELM_*", "AWS_*", "BOTO*", "AZURE_*", "PASSWORD_STORE_*", "CLOUDSDK_*", "GOOGLE_*", "VAULT_*",
+        "ANSIBLE_*", "TF_*", "TERRAFORM_*", "GH_*", "GITHUB_*", "GITLAB_*", "PG*", "PSQL*", "MYSQL_*", "LIBMYSQL_*",
+        "MARIADB_*", "ODBC*", "SYSTEMD_*", "DBUS_*", "LISTEN_*", "NOTIFY_SOCKET", "MANAGERPID", "MEMORY_PRESSURE_*",
     ),
     "whom to trust and talk to": (
         "OPENSSL_*", "SSL_*", "SSLKEYLOGFILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GNUTLS_*", "P11_KIT_*", "NSS_*",
-        "*_PROXY", "*_proxy",
+        "*_proxy", "AUTHSTATE", "VAR_ACE", "USR_ACE", "DLC_ACE",
     ),
     "displays and plug-ins": (
         "DISPLAY", "XAUTHORITY", "WAYLAND_*", "GTK*", "QT_*", "QML*", "GIO_*", "GDK_*", "GST_*", "GSETTINGS_*", "LIBGL_*",
         "MESA_*", "VK_*", "EGL_*", "ALSA_*", "PULSE_*", "SDL_*", "FONTCONFIG_*", "MAGICK_*", "OCL_*", "CUDA_*", "GVBINDIR",
     ),
 }  # fmt: skip
-"""Reset from the server's environment, or dropped. A star at one end stands for anything; case counts."""
+"""Reset from the server's environment, or dropped. A star at one end stands for anything.
+
+Case counts, for `env`, `user` and `docker_tag` are names of people's own. It doesn't for a pattern in small letters: most of
+what reads those reads them in any case.
+"""
 
 EXEMPT = (
     "GIT_AUTHOR_*", "GIT_COMMITTER_*", "GIT_TERMINAL_PROMPT", "GIT_OPTIONAL_LOCKS", "GIT_LITERAL_PATHSPECS",
     "GIT_MERGE_AUTOEDIT", "GIT_REFLOG_ACTION", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "PGTZ",
+    "GOOS", "GOARCH", "GOARM*", "GOAMD64", "GO386", "GOMAXPROCS", "GOGC", "GOMEMLIMIT", "GOTRACEBACK", "CGO_ENABLED",
 )  # fmt: skip
 """Matched above, yet carried."""
 
@@ -77,10 +86,15 @@ PLAIN_VALUES = ("LANG", "LANGUAGE", "LC_*", "TERM", "TZ", "COLORTERM", "LINGUAS"
 
 FALLBACK_PATH = "/usr/bin:/bin"
 
+LONGEST_PATH = 16 << 10
+"""In characters. Each folder of a PATH is looked at, and in so many there is room for all that anybody has."""
+
 Treatment = Literal["carry", "guard", "plain", "drop"]
 
 REMEMBERED_VARIABLES = 1024
 REMEMBERED_CHARS = 4096
+LONGEST_NAME = 256
+"""Of a variable that is remembered from one call to the next."""
 
 
 class EnvironmentReset:
@@ -113,7 +127,7 @@ class EnvironmentReset:
         """Decide about a variable, and remember: from one command to the next, hardly any changes."""
         name, value = variable
         carried = self._safe_path(value) if name == "PATH" else self._value(name, value)
-        if len(value) <= REMEMBERED_CHARS:
+        if len(name) + len(value) <= REMEMBERED_CHARS:
             if len(self._known) == REMEMBERED_VARIABLES:
                 self._known.clear()
             self._known[variable] = carried
@@ -131,8 +145,9 @@ class EnvironmentReset:
         return self._own.get(name) if value.startswith("()") else value
 
     def _safe_path(self, value: str) -> str:
-        """Keep the folders that the sandboxed side could not put a program into."""
-        for candidate in (value, self._own.get("PATH", "")):
+        """Keep the folders that the sandboxed side could not put a program into; of a PATH that is too long, none."""
+        given = value if len(value) <= LONGEST_PATH else ""
+        for candidate in (given, self._own.get("PATH", "")):
             folders = [folder for folder in candidate.split(":") if self._is_safe(folder)]
             if folders:
                 return ":".join(folders)
@@ -142,9 +157,12 @@ class EnvironmentReset:
         return folder.startswith("/") and not self._reach.covers(folder)
 
 
-@lru_cache(maxsize=4096)
 def treatment(name: str) -> Treatment:
     """Look a variable up in the tables above."""
+    return _remembered(name) if len(name) <= LONGEST_NAME else _look_up(name)
+
+
+def _look_up(name: str) -> Treatment:
     if _DROPPED.fullmatch(name):
         return "drop"
     if _PLAIN.fullmatch(name):
@@ -152,8 +170,16 @@ def treatment(name: str) -> Treatment:
     return "guard" if _GUARDED.fullmatch(name) and not _EXEMPT.fullmatch(name) else "carry"
 
 
+_remembered = lru_cache(maxsize=4096)(_look_up)
+
+
 def _compile(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(pattern).replace(r"\*", ".*") for pattern in patterns), re.DOTALL)
+    return re.compile("|".join(map(_expression, patterns)), re.DOTALL)
+
+
+def _expression(pattern: str) -> str:
+    expression = re.escape(pattern).replace(r"\*", ".*")
+    return f"(?i:{expression})" if pattern.islower() else expression
 
 
 _DROPPED, _PLAIN, _EXEMPT = _compile(DROPPED), _compile(PLAIN_VALUES), _compile(EXEMPT)

@@ -75,5 +75,9 @@ def _inherited(message: DescriptorsMessage) -> Inherited:
 
 
 def _script_name(question: Question) -> str:
-    """Keep the typed name for `$0`, unless a `..` in it makes another name mean the same file."""
-    return question.program if ".." in question.message.file.split("/") else question.message.file
+    """Keep the typed name for `$0`, unless a `..` on the way made it mean a file that is not below it by its text.
+
+    Such a name was judged as what it led to then; through a link of the sandboxed side, it may lead elsewhere by now.
+    """
+    message = question.message
+    return question.program if "/../" in f"{message.workdir}/{message.file}" else message.file

@@ -29,7 +29,8 @@ def native_helper() -> Path | None:
     target = _TARGETS.get((sys.platform, platform.machine()))
     if target is None:
         return None
-    return next((path for tree in _TREES if (path := tree / target / HELPER).is_file()), None)
+    found = next((path for tree in _TREES if (path := tree / target / HELPER).is_file()), None)
+    return found.resolve() if found else None  # a sandboxed command may replace a link on the way
 
 
 def default_keeper() -> KeeperProgram:

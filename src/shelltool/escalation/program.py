@@ -10,10 +10,14 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path, PurePath
 
 LINKS_MAX = 40
 """As many as Linux follows."""
+
+PATH_CHARS = 4096
+"""From so many on a path is not looked at: no kernel that we run on would take it, and leading through them takes long."""
 
 REMEMBERED_PATHS = 1024
 
@@ -58,8 +62,8 @@ def program_path(file: str, workdir: str) -> str:
     text could name another file than the one that runs.
     """
     joined = file if file.startswith("/") else f"{workdir}/{file}"
-    if "/." not in joined and "//" not in joined:
-        return joined  # most often
+    if ("/." not in joined and "//" not in joined) or len(joined) >= PATH_CHARS:
+        return joined  # most often, the first
     if ".." in joined.split("/"):
         folder, name = os.path.split(joined)
         joined = f"{os.path.realpath(folder)}/{name}"
@@ -82,7 +86,7 @@ def open_program(path: str) -> OpenProgram | None:
 
 
 class Reach:
-    """What the sandboxed side could have put there: the file itself, its name, or a link on the way to it.
+    """What the sandboxed side could have put there: the file itself, its name, or what leads to it.
 
     One for each call. That something is out of reach is remembered: the sandboxed side can't change it.
     """
@@ -95,13 +99,13 @@ class Reach:
         """Tell whether an absolute path is within reach, or means another file than the one that was opened."""
         final = self._out_of_reach.get(path)
         if final is None:
+            final = path
             try:
-                steps = [path, *_steps(path)]
+                for final in chain((path,), _steps(path)):
+                    if self._could_write(Path(final)):
+                        return True
             except OSError:
                 return True
-            if any(self._could_write(Path(step)) for step in steps):
-                return True
-            final = steps[-1]
             if len(self._out_of_reach) == REMEMBERED_PATHS:
                 self._out_of_reach.clear()
             self._out_of_reach[path] = final
@@ -152,11 +156,15 @@ def _path_of(fd: int, path: str) -> str:
 
 
 def _steps(path: str) -> Iterator[str]:
-    """Give every link that leads to the file, each in its real folder, and at last the file itself."""
+    """Give every link that leads to the file, each in its real folder, and at last the file itself.
+
+    A folder that a `..` leaves is given too: were it a link, the `..` would lead somewhere else.
+    """
     at, ahead, links = "", _parts(path), 0
     while ahead:
         name = ahead.pop()
         if name == "..":
+            yield at or "/"
             at = at.rpartition("/")[0]
             continue
         at = f"{at}/{name}"

@@ -4,7 +4,7 @@ A hint about intent, not a boundary: a command that is not recognised runs in th
 is recognised and accepted. What is looked through, and what not, is listed in `docs/execpolicy.md`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from shelltool.execpolicy.programs import basename
 from shelltool.execpolicy.script import simple_commands
@@ -36,44 +36,55 @@ _GIT_OPTIONS_WITH_VALUE = frozenset(
 # Nested command lines and candidates in one command line beyond which nobody writes by hand.
 _DEEPEST = 8
 _MOST_CANDIDATES = 64
+# What the two multiply to: characters of scripts and words of commands, all in all. It is twice the largest argument
+# that Linux passes, and takes some tenths of a second.
+_MOST_READ = 1 << 18
+_READ_FOR_A_SCRIPT = 8  # however short it is
 _TOO_INVOLVED = "the command is nested too deeply to be judged"
 
 
 def danger_in(command: Sequence[str]) -> str | None:
     """Return why a command deserves a question, or None."""
-    return _judge(command, 0)
+    return _Judgement().judge(command, 0) if command and basename(command[0]) in _NOTABLE else None
 
 
-def _judge(command: Sequence[str], depth: int) -> str | None:
-    if not command:
-        return None
-    if depth > _DEEPEST:
-        return _TOO_INVOLVED
-    name, arguments = basename(command[0]), command[1:]
-    if name in _PROGRAMS:
-        return _PROGRAMS[name](arguments)
-    if name in _CARRIERS:
-        return _judge_carried(arguments, depth)
-    return _judge_scripts(_scripts_in(name, arguments), depth)
+class _Judgement:
+    """One command and all that is nested in it, as far as it is read."""
 
+    def __init__(self) -> None:
+        self._left = _MOST_READ
 
-def _judge_carried(arguments: Sequence[str], depth: int) -> str | None:
-    """Look at every place where another command could begin, whatever the carrier's own options are."""
-    candidates = [index for index, word in enumerate(arguments) if basename(word) in _INTERESTING]
-    if len(candidates) > _MOST_CANDIDATES:
-        return _TOO_INVOLVED
-    for index in candidates:
-        if reason := _judge(arguments[index:], depth + 1):
-            return reason
-    return None
+    def judge(self, command: Sequence[str], depth: int) -> str | None:
+        """Say why a command deserves a question, or that there is too much of it."""
+        self._left -= len(command)
+        if depth > _DEEPEST or self._left < 0:
+            return _TOO_INVOLVED
+        name, arguments = basename(command[0]), command[1:]
+        if name in _PROGRAMS:
+            return _PROGRAMS[name](arguments)
+        if name in _CARRIERS:
+            return self._judge_carried(arguments, depth)
+        return self._judge_scripts(_scripts_in(name, arguments), depth)
 
+    def _judge_carried(self, arguments: Sequence[str], depth: int) -> str | None:
+        """Look at every place where another command could begin, whatever the carrier's own options are."""
+        candidates = [index for index, word in enumerate(arguments) if basename(word) in _INTERESTING]
+        if len(candidates) > _MOST_CANDIDATES:
+            return _TOO_INVOLVED
+        return _first(self.judge(arguments[index:], depth + 1) for index in candidates)
 
-def _judge_scripts(scripts: Sequence[str], depth: int) -> str | None:
-    for script in scripts:
-        for command in simple_commands(script):
-            if reason := _judge(command, depth + 1):
+    def _judge_scripts(self, scripts: Iterable[str], depth: int) -> str | None:
+        for script in scripts:
+            self._left -= len(script) + _READ_FOR_A_SCRIPT
+            if self._left < 0:
+                return _TOO_INVOLVED
+            if reason := _first(self.judge(command, depth + 1) for command in simple_commands(script)):
                 return reason
-    return None
+        return None
+
+
+def _first(reasons: Iterable[str | None]) -> str | None:
+    return next((reason for reason in reasons if reason), None)
 
 
 def _scripts_in(name: str, arguments: Sequence[str]) -> Sequence[str]:
@@ -139,3 +150,4 @@ _GIT: dict[str, Callable[[Sequence[str]], bool]] = {
 }
 _PROGRAMS: dict[str, Callable[[Sequence[str]], str | None]] = {"rm": _judge_rm, "git": _judge_git}
 _INTERESTING = frozenset(_PROGRAMS) | _SHELLS | _EVALUATORS
+_NOTABLE = _INTERESTING | _CARRIERS

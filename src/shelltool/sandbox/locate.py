@@ -38,12 +38,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where a path leads. `missing` is the first part of `real` that does not exist."""
+    """Where a path leads. `missing` is the first part of `real` that does not exist.
+
+    `left`: the folders that a `..` leaves. Were one of them a link, the path would lead somewhere else.
+    """
 
     real: str
     kind: Kind
     links: tuple[Link, ...] = ()
     missing: str | None = None
+    left: tuple[str, ...] = ()
 
 
 def kind_of(path: str) -> Kind:
@@ -63,18 +67,20 @@ def locate(path: str) -> Located:
     """Follow a path to its end, link by link."""
     pending = path.split("/")[::-1]
     links: list[Link] = []
+    left: list[str] = []
     here, kind = "/", Kind.FOLDER
     while pending:
         name = pending.pop()
         if name in {"", "."}:
             continue
         if name == "..":
+            left.append(here)
             here, kind = parent(here), Kind.FOLDER
             continue
         step = join(here, name)
         kind = kind_of(step)
         if kind is Kind.ABSENT:
-            return Located(_rest(step, pending), kind, tuple(links), step)
+            return Located(_rest(step, pending), kind, tuple(links), step, tuple(left))
         if kind is Kind.LINK:
             links.append(_link(step, links))
             if links[-1].target.startswith("/"):
@@ -83,7 +89,7 @@ def locate(path: str) -> Located:
             kind = Kind.FOLDER
         else:
             here = step
-    return Located(here, kind_of(here), tuple(links))
+    return Located(here, kind_of(here), tuple(links), left=tuple(left))
 
 
 def _rest(step: str, pending: list[str]) -> str:

@@ -112,6 +112,7 @@ def make_plan(grants: Grants, facts: Facts) -> SandboxPlan:
         place = facts.located[path]
         if draft.is_writable(place.missing or place.real):
             draft.rules[place.missing or place.real] = _Rule(Access.READ, place.kind)
+    _refuse_links_to_what_is_shielded(draft, grants, facts.located)
     root = draft.rules.get("/")
     return SandboxPlan(
         root=None if root is None or root.access is Access.DENY else root.access,
@@ -140,12 +141,26 @@ def _add_grants(draft: _Draft, grants: Grants, located: Mapping[str, Located]) -
 def _refuse_links_of_the_sandbox(draft: _Draft, grants: Grants, located: Mapping[str, Located]) -> None:
     """Refuse a path that leads through a link which a sandboxed command could have put there."""
     for grant in grants.grants:
-        for link in located[grant.path].links:
-            if draft.is_writable(parent(link.path)) and not draft.is_writable("/"):
-                raise SandboxPlanError(
-                    f"{grant.path} leads through the link {link.path}, which sandboxed commands can replace;"
-                    " name the folder itself"
-                )
+        for link in _replaceable(draft, located[grant.path].links):
+            raise SandboxPlanError(
+                f"{grant.path} leads through the link {link.path}, which sandboxed commands can replace;"
+                " name the folder itself"
+            )
+
+
+def _refuse_links_to_what_is_shielded(draft: _Draft, grants: Grants, located: Mapping[str, Located]) -> None:
+    """Refuse to run where a command could put something of its own in place of what we run or obey outside."""
+    for path in grants.shielded:
+        for link in _replaceable(draft, located[path].links):
+            raise SandboxPlanError(
+                f"{path}, which is used outside the sandbox, leads through the link {link.path}, which sandboxed"
+                f" commands can replace; use {located[path].real} by that path, or let {parent(link.path)} not be written"
+            )
+
+
+def _replaceable(draft: _Draft, links: tuple[Link, ...]) -> Iterator[Link]:
+    if not draft.is_writable("/"):
+        yield from (link for link in links if draft.is_writable(parent(link.path)))
 
 
 def _protect_names(draft: _Draft, grants: Grants, facts: Facts) -> None:

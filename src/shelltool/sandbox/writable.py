@@ -12,7 +12,7 @@ from pathlib import Path
 from shelltool.errors import SandboxPlanError
 from shelltool.sandbox.grants import Access
 from shelltool.sandbox.locate import locate
-from shelltool.sandbox.paths import is_at_or_below, normalized
+from shelltool.sandbox.paths import is_at_or_below, normalized, parent
 from shelltool.sandbox.plan import OpKind, SandboxPlan
 
 _WRITABLE = {OpKind.WRITABLE, OpKind.PINNED, OpKind.RESERVED}
@@ -35,7 +35,13 @@ def could_have_written(plan: SandboxPlan, path: str) -> bool:
         place = locate(path)
     except (SandboxPlanError, OSError):
         return True
-    touched = {place.real, normalized(path), *(link.path for link in place.links)}
+    touched = {
+        place.real,
+        place.missing or place.real,
+        normalized(path),
+        *(link.path for link in place.links),
+    }
+    touched |= {parent(folder) for folder in place.left}  # where its name could be given to a link
     if any(_is_unstable(each) or is_writable(plan, each) for each in touched):
         return True
     return place.missing is None and _has_writable_twin(plan, place.real)

@@ -2,12 +2,31 @@
 
 import os
 import shutil
+import sys
 
 import pytest
 
 from integration.escalation.world import ByName, Waiting
 from shelltool.escalation import Deny, Escalate, ExecRequest, Run, Sandbox
 from shelltool.escalation.policy import Judged
+
+ASK_AND_PRINT = """
+import json, os, socket, struct
+session = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM, 0, os.dup(int(os.environ["CODEX_ESCALATE_SOCKET"])))
+ours, theirs = socket.socketpair()
+socket.send_fds(session, [b"\\0"], [theirs.fileno()])
+theirs.close()
+
+def frame(message):
+    payload = json.dumps(message).encode()
+    return struct.pack("<I", len(payload)) + payload
+
+ours.sendall(frame({request}))
+assert b"Escalate" in ours.recv(1000)
+socket.send_fds(ours, [frame({{"fds": [1]}})], [1])
+ours.recv(1000)
+"""
+"""A wrapper of the sandboxed side's own, which claims what no shell would."""
 
 
 def by_basename(world, name: str, script: str) -> list[Judged]:
@@ -99,6 +118,32 @@ def test_a_script_out_of_the_sandboxs_reach_keeps_its_name(world, tmp_path_facto
     policy = ByName(escalated=["tool"], even_if_writable=False)
     done = world.run(f"{outside}/tool; cd {outside}; ./tool", policy=policy)
     assert done.stdout.splitlines() == [f"{outside}/tool".encode(), b"./tool"]
+
+
+@pytest.mark.parametrize(
+    ("workdir", "file"), [("link/..", "tool"), ("link", "../tool"), ("", "link/../tool")]
+)
+def test_a_script_is_executed_where_it_was_judged_though_a_link_before_dots_leads_elsewhere_by_then(
+    world, tmp_path_factory, workdir, file
+):
+    outside = tmp_path_factory.mktemp("outside")
+    for place, text in ((outside, "judged"), (world.root / "evil", "swapped")):
+        (place / "folder").mkdir(parents=True)
+        (place / "tool").write_text(f"#!/bin/sh\necho {text}\n")
+        (place / "tool").chmod(0o755)
+    (world.root / "link").symlink_to(outside / "folder")
+
+    async def decide(request: ExecRequest):
+        if request.program != f"{outside}/tool":
+            return Run()
+        (world.root / "new").symlink_to(world.root / "evil/folder")
+        (world.root / "new").replace(world.root / "link")
+        return Escalate()
+
+    request = {"file": file, "argv": ["tool"], "workdir": f"{world.root}/{workdir}", "env": {}}
+    world.put("ask.py", ASK_AND_PRINT.format(request=request))
+    done = world.run(f"{sys.executable} -S ask.py", policy=Waiting(decide))
+    assert (done.stdout, done.outcomes) == (b"judged\n", [Run(), Escalate()])
 
 
 def test_a_program_that_may_be_executed_but_not_read_is_escalated(world, tmp_path_factory):

@@ -1,6 +1,7 @@
 """What a wrapper hands over after Escalate, and how it stands in for the command: both of them."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import resource
@@ -114,6 +115,25 @@ def test_an_escalated_exec_that_fails_is_explained_as_the_shell_would(ask):
     asked.receive()
     asked.send({"exit_code": 126, "errno": 13})
     assert asked.end() == (126, b"", b"bash: /bin/echo: Permission denied\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "status"),
+    [
+        (b"\x7fELF\0", errno.ENOENT, 127),  # its loader is missing
+        (b"", errno.ENOEXEC, 0),
+        (b"#!/no/such/thing\n", errno.ENOENT, 126),
+    ],
+)
+def test_an_escalated_exec_that_fails_has_the_shells_status_whatever_the_servers_is(
+    ask, tmp_path, content, error, status
+):
+    (prog := tmp_path / "prog").write_bytes(content)
+    prog.chmod(0o755)
+    asked = ask(prog, "prog").answer({"action": "Escalate", "protocol": 2})
+    asked.receive()
+    asked.send({"exit_code": 99, "errno": error})
+    assert asked.end()[:2] == (status, b"")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Tests and benchmarks share it.
 """
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,9 @@ def install(root: Path) -> Installation:
     host = this_host()
     programs = root / "vendor" / host.target
     programs.mkdir(parents=True)
-    (root / "src").symlink_to(ROOT / "src")
+    shutil.copytree(
+        ROOT / "src", root / "src"
+    )  # through a link that commands can replace, no server would run them
     built = build_native(make_native_request())
     for name in (WRAPPER, LINUX_SANDBOX):
         (programs / name).symlink_to(built / name)
@@ -41,8 +44,8 @@ def install(root: Path) -> Installation:
         (programs / name / host.variant).symlink_to(_shell(name).parent)
     return Installation(
         source=root / "src",
-        bash=programs / "bash" / host.variant / "bash",
-        zsh=programs / "zsh" / host.variant / "zsh",
+        bash=(programs / "bash" / host.variant / "bash").resolve(),
+        zsh=(programs / "zsh" / host.variant / "zsh").resolve(),
         wrapper=programs / WRAPPER,
     )
 

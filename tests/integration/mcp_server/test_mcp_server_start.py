@@ -142,6 +142,21 @@ def test_it_says_which_sandbox_it_uses_and_what_that_cannot_do(world):
     assert [f"codex-exec-mcp-server: {line}" for _, line in told] == world.log.splitlines()
 
 
+def test_a_server_that_was_started_through_a_link_which_commands_can_replace_runs_none(world):
+    (world.work / "venv").symlink_to(world.installation.source.parent)
+    world.installation = dataclasses.replace(world.installation, source=world.work / "venv/src")
+
+    async def use(client):
+        await set_state(client, "workspace-write", world.work)
+        with pytest.raises(
+            MCPError, match=f"leads through the link {world.work}/venv, which sandboxed commands"
+        ):
+            await shell(client, "touch ran", workdir=world.work)
+
+    world.use(use, state=None)
+    assert [path.name for path in world.work.iterdir()] == ["venv"]
+
+
 def test_where_no_sandbox_works_sandboxed_calls_are_refused_with_the_reason(world, tmp_path):
     bare, host = tmp_path / "bare", this_host()
     (bare / "vendor").mkdir(parents=True)

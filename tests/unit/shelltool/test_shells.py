@@ -76,6 +76,13 @@ def test_a_named_program_may_be_relative_and_has_to_be_executable(tmp_path, monk
         named_program(tmp_path, "--execve")
 
 
+def test_programs_are_given_without_links_which_could_lead_elsewhere_later(tmp_path):
+    real = put(tmp_path / "store" / LINUX.target / "helper").resolve()
+    (tmp_path / "vendor").symlink_to(tmp_path / "store")
+    assert find_program("helper", roots=[tmp_path / "vendor"], host=LINUX) == real
+    assert named_program(tmp_path / "vendor" / LINUX.target / "helper", "--execve") == real
+
+
 def test_a_shell_that_runs_things_itself_is_not_taken():
     with pytest.raises(UnpatchedShellError, match="/bin/bash does not know EXEC_WRAPPER"):
         check_intercepts(Path("/bin/bash"))

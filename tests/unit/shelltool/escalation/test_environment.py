@@ -9,6 +9,7 @@ from shelltool.escalation.environment import (
     FALLBACK_PATH,
     REMEMBERED_VARIABLES,
     EnvironmentReset,
+    _remembered,
     treatment,
 )
 from shelltool.escalation.exec_message import read_request
@@ -32,6 +33,14 @@ def reset(caller, own=OWN, writable=()):
         "LESSOPEN", "GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF", "GIT_EXEC_PATH", "GIT_CONFIG_COUNT", "SSH_ASKPASS", "SSH_AUTH_SOCK",
         "HOME", "XDG_CONFIG_HOME", "TMPDIR", "CODEX_HOME", "DOCKER_HOST", "KUBECONFIG", "SSL_CERT_FILE", "https_proxy",
         "DBUS_SESSION_BUS_ADDRESS", "DISPLAY",
+        "NULLCMD", "READNULLCMD", "TMPPREFIX", "PATH_LOCALE", "AUTHSTATE", "LDR_PRELOAD", "VAR_ACE", "USR_ACE", "DLC_ACE",
+        "ZIP", "SYSTEM_WGETRC", "GROFF_BIN_PATH", "VALGRIND_LIB", "PERF_EXEC_PATH", "DEVELOPER_DIR", "ALTERNATE_EDITOR",
+        "KUBECTL_EXTERNAL_DIFF", "RCLONE_PASSWORD_COMMAND", "RESTIC_PASSWORD_COMMAND", "GOCACHEPROG", "GOAUTH", "CGO_CFLAGS",
+        "M4", "LESSECHO", "LESSGLOBALTAGS", "MANLESS", "CVSEDITOR", "P4DIFF", "NEXINIT", "PSQLRC", "PSQL_EDITOR",
+        "LIBMYSQL_PLUGINS", "MARIADB_HOME", "GS_LIB", "BOTO_CONFIG", "PASSWORD_STORE_EXTENSIONS_DIR", "RIPGREP_CONFIG_PATH",
+        "MAILRC", "HOMEBREW_EDITOR", "NIX_PATH", "PYTEST_PLUGINS", "COMPOSE_FILE", "PACKER_CONFIG", "PYENV_ROOT", "RBENV_ROOT",
+        "ASDF_DIR", "MISE_CONFIG_DIR", "shell_escape", "npm_config_userconfig", "NPM_CONFIG_REGISTRY", "Npm_Config_registry",
+        "YARN_RC_FILENAME", "http_Proxy", "ALL_PROXY",
     ],
 )  # fmt: skip
 def test_what_makes_programs_load_start_or_trust_something_is_guarded(name):
@@ -48,7 +57,18 @@ def test_what_belongs_to_the_sandbox_is_dropped_whatever_the_server_has(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["FOO", "MY_LD_PRELOAD", "GIT_AUTHOR_NAME", "GIT_COMMITTER_DATE", "CI", "ld_preload"]
+    "name",
+    [
+        "FOO",
+        "MY_LD_PRELOAD",
+        "GIT_AUTHOR_NAME",
+        "GIT_COMMITTER_DATE",
+        "CI",
+        "ld_preload",
+        "env",
+        "docker_tag",
+        "GOOS",
+    ],
 )
 def test_the_rest_is_carried(name):
     assert reset({name: "x y=\n"}) == {name: "x y=\n"}
@@ -80,6 +100,19 @@ def test_path_loses_what_the_sandboxed_side_can_write(path, safe, tmp_path):
     assert reset({"PATH": path.replace("/work", str(tmp_path))}, writable=[tmp_path]) == {"PATH": safe}
 
 
+def test_path_loses_what_a_parent_reference_reaches_through_a_writable_folder(tmp_path):
+    (tmp_path / "folder").mkdir()
+    up = "/".join([".."] * len((tmp_path / "folder").parts[1:]))
+    reach = Reach(lambda path: path == tmp_path / "folder")
+    caller = {"PATH": f"{tmp_path}/folder/{up}/usr/bin:/bin"}
+    assert EnvironmentReset(OWN, reach).apply(caller) == {"PATH": "/bin"}
+
+
+def test_a_path_in_which_nobody_can_look_at_every_folder_is_the_servers_own():
+    assert reset({"PATH": ":".join(["/bin"] * 3000)}) == {"PATH": ":".join(["/bin"] * 3000)}
+    assert reset({"PATH": ":".join(["/bin"] * 4000)}) == {"PATH": OWN["PATH"]}
+
+
 def test_where_no_folder_is_safe_there_is_one_of_last_resort(tmp_path):
     own = {"PATH": str(tmp_path)}
     assert reset({"PATH": str(tmp_path)}, own=own, writable=[tmp_path]) == {"PATH": FALLBACK_PATH}
@@ -90,6 +123,15 @@ def test_a_flood_of_variables_is_not_remembered_for_ever():
     for number in range(3 * REMEMBERED_VARIABLES):
         assert environment.apply({"V": str(number)}) == {"V": str(number)}
     assert len(environment._known) <= REMEMBERED_VARIABLES
+
+
+def test_long_names_are_not_remembered():
+    environment = EnvironmentReset({}, Reach(lambda _: False))
+    before = _remembered.cache_info().currsize
+    name = "LD_" + "x" * 5000
+    assert environment.apply({name: "", "V" + name: ""}) == {"V" + name: ""}
+    assert not environment._known
+    assert _remembered.cache_info().currsize == before
 
 
 def test_each_command_gets_what_is_made_of_its_own_environment():

@@ -29,6 +29,13 @@ def test_a_parent_reference_leaves_what_a_link_leads_to(tmp_path):
     assert program_path("link/../prog", str(tmp_path)) == f"{os.path.realpath(tmp_path)}/deep/prog"
 
 
+def test_a_path_that_no_kernel_takes_is_not_followed():
+    assert program_path("/usr/../" * 500 + "bin/sh", "/") == os.path.realpath("/bin") + "/sh"
+    longer = "/usr/../" * 512 + "bin/sh"
+    assert program_path(longer, "/") == longer
+    assert open_program(longer) is None
+
+
 @pytest.mark.parametrize(
     ("make", "is_regular"), [(Path.touch, True), (Path.mkdir, False), (os.mkfifo, False)]
 )
@@ -86,6 +93,16 @@ def test_one_writable_step_on_the_way_is_enough(tmp_path, where):
         "link out of a writable folder": "writable/out/prog",
     }[where]
     assert reach_of(writable).covers(str(tmp_path / name))
+
+
+def test_a_writable_folder_that_a_parent_reference_leaves_is_such_a_step(tmp_path):
+    (tmp_path / "writable" / "folder").mkdir(parents=True)
+    (tmp_path / "prog").write_bytes(b"")
+    (tmp_path / "link").symlink_to(tmp_path / "writable/folder/../../prog")
+    reach = Reach(lambda path: path == tmp_path / "writable/folder")
+    assert reach.covers(str(tmp_path / "writable/folder/../../prog"))
+    assert reach.covers(str(tmp_path / "link"))
+    assert not reach.covers(str(tmp_path / "writable/../prog"))
 
 
 def test_links_without_end_are_taken_for_reachable(tmp_path):

@@ -101,6 +101,27 @@ def test_a_command_too_involved_to_judge_is_not_called_harmless():
     assert danger_in(shlex.split(script)) == "the command is nested too deeply to be judged"
 
 
+def nested(width, depth):
+    """Give a command with `width` scripts in it, each of which has as many, and so on."""
+    if depth == 0:
+        return "ls"
+    return "env " + " ".join([shlex.join(["sh", "-c", nested(width, depth - 1)])] * width)
+
+
+@pytest.mark.parametrize(
+    "command", [nested(32, 2), nested(16, 3), shlex.join(["sh", "-c", *["ls"] * 500_000])]
+)
+def test_what_multiplies_when_it_is_read_is_asked_about_in_bounded_time(command):
+    words = shlex.split(command)
+    started = time.process_time()
+    assert danger_in(words) == "the command is nested too deeply to be judged"
+    assert time.process_time() - started < 5
+
+
+def test_as_many_file_names_as_find_passes_to_a_script_are_no_reason_to_ask():
+    assert danger_in(["sh", "-c", 'cat "$@"', "sh", *[f"./{number:07}" for number in range(13_000)]]) is None
+
+
 def test_a_very_long_command_line_is_judged_quickly():
     started = time.process_time()
     assert danger_in(["xargs", *["rm"] * 100_000])

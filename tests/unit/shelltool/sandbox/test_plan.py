@@ -191,6 +191,21 @@ def test_programs_of_ours_are_protected_wherever_they_are():
     ]
 
 
+def test_programs_of_ours_behind_a_link_that_the_sandbox_could_replace_are_refused():
+    tree = {"/w/venv": "-> /opt/venv", "/opt/venv/bin/helper": "file"}
+    with pytest.raises(
+        SandboxPlanError, match=r"/w/venv/bin/helper, .* the link /w/venv, .* use /opt/venv/bin/helper"
+    ):
+        plan(ROOT, Grant("/w", WRITE), tree=tree, shielded=("/w/venv/bin/helper",))
+    assert plan(ROOT, Grant("/w", READ), tree=tree, shielded=("/w/venv/bin/helper",))
+
+
+def test_a_link_inside_of_what_is_protected_is_no_reason_to_refuse():
+    tree = {"/w/venv/bin/python": "-> /usr/bin/python3", "/usr/bin/python3": "file"}
+    made = plan(ROOT, Grant("/w", WRITE), tree=tree, shielded=("/w/venv", "/w/venv/bin/python"))
+    assert ("protected", "/w/venv") in ops(made)
+
+
 def test_what_we_would_trust_can_not_be_created_where_it_does_not_exist():
     made = plan(ROOT, Grant("/w", WRITE), tree={"/w": "dir"}, shielded=("/w/home/rules",))
     assert ("reserved", "/w/home") in ops(made)

@@ -80,6 +80,13 @@ def test_dots_are_taken_both_by_text_and_by_where_links_lead(base, plan):
     assert could_have_written(plan, f"{base}/outside/link/../ws/src/tool")
 
 
+@pytest.mark.parametrize("folder", ["src", "new"])
+def test_a_folder_that_dots_leave_counts_where_a_link_could_be_put_in_its_place(base, plan, folder):
+    (base / "outside/through").symlink_to(base / f"ws/{folder}/../../outside/tool")
+    assert could_have_written(plan, f"{base}/ws/{folder}/../../outside/tool")
+    assert could_have_written(plan, f"{base}/outside/through")
+
+
 @pytest.mark.parametrize(
     "path", ["/proc/self/exe", "/proc/1/root/usr/bin/env", "/dev/shm/x", "/dev/fd/3", "tool", ""]
 )
