@@ -51,11 +51,12 @@ class Options(BaseModel):
 
     def token_digest(self) -> bytes | None:
         """Give the digest of the token that clients need, if they need one."""
-        if self.ws_token_file and self.ws_token_sha256:
+        # An empty value, as of a shell variable that is not set, is a bad token and not none.
+        if self.ws_token_file is not None and self.ws_token_sha256 is not None:
             raise ServerError("--ws-token-file and --ws-token-sha256 name two tokens: leave one out")
-        if self.ws_token_file:
+        if self.ws_token_file is not None:
             return read_token(self.ws_token_file)
-        if self.ws_token_sha256:
+        if self.ws_token_sha256 is not None:
             return parse_digest(self.ws_token_sha256)
         if self.ws_auth:
             raise ServerError(
