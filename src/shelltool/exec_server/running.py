@@ -21,6 +21,7 @@ from shelltool.exec_server.transports.lines import guarded_standard_streams
 from shelltool.exec_server.transports.websocket import Limits
 from shelltool.execpolicy.layers import SYSTEM_RULES, codex_home
 from shelltool.shells import vendor_roots
+from shelltool.standard_streams import require_open
 
 if TYPE_CHECKING:
     from shelltool.exec_server.processes.interception import Interceptor
@@ -113,6 +114,7 @@ class JsonLines(logging.Formatter):
 def run(options: Options) -> int:
     """Serve until a signal, or the end of stdin, says that it is over."""
     address = parse_listen(options.listen)
+    require_open("stdout", *(["stdin"] if address is None or options.exit_on_stdin_close else []))
     settings = options.settings()
     if address:
         check_exposure(address, settings.token_digest)
