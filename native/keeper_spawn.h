@@ -88,12 +88,24 @@ above(int fd, int lowest, int failure)
     return moved;
 }
 
+/* Have a standard number taken that the caller has closed, or the first file that the program opens would get it, and
+   messages would overwrite that. It can't be used: stdin can only be written, and the others only be read. */
+static void
+occupy(int number, int failure)
+{
+    int fd = open("/dev/null", (number == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+
+    if (fd < 0 || dup2(fd, number) < 0)
+        fail(failure);
+}
+
 /* Put each descriptor at its number. The numbers may overlap with those that the descriptors have now. */
 static void
 place_descriptors(struct spawn *spawn)
 {
     int targets[MESSAGE_FDS + 2], sources[MESSAGE_FDS + 2], lowest = KEEPER_SOCKET + 1;
     size_t count = 0, i;
+    unsigned closed = (1u << KEEPER_SOCKET) - 1;
 
     for (i = 0; i < spawn->body->fd_count; i++) {
         targets[count] = spawn->targets[i];
@@ -113,9 +125,15 @@ place_descriptors(struct spawn *spawn)
             spawn->fds[i] = above(spawn->fds[i], lowest, spawn->failure);
     for (i = 0; i < count; i++)
         sources[i] = above(sources[i], lowest, spawn->failure);
-    for (i = 0; i < count; i++)
+    for (i = 0; i < count; i++) {
         if (dup2(sources[i], targets[i]) < 0)
             fail(spawn->failure);
+        if (targets[i] < KEEPER_SOCKET)
+            closed &= ~(1u << targets[i]);
+    }
+    for (i = 0; i < KEEPER_SOCKET; i++)
+        if (closed >> i & 1)
+            occupy((int)i, spawn->failure);
 }
 
 static void

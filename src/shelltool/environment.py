@@ -65,7 +65,12 @@ def inherited(own: Mapping[str, str], policy: InheritancePolicy) -> dict[str, st
     variables.update(policy.set)
     if policy.include_only:
         variables = {name: value for name, value in variables.items() if _matches(name, policy.include_only)}
-    return {name: value for name, value in variables.items() if name.upper() not in NEVER_INHERITED}
+    return without_credentials(variables)
+
+
+def without_credentials(own: Mapping[str, str]) -> dict[str, str]:
+    """Drop the server's own credentials, for whatever is not the server itself."""
+    return {name: value for name, value in own.items() if name.upper() not in NEVER_INHERITED}
 
 
 def child_environment(

@@ -123,6 +123,12 @@ class ServerError(ShellToolError):
     exit_code = 65
 
 
+class StreamError(ShellToolError):
+    """A program's stdin or stdout is closed, or can't be written."""
+
+    exit_code = 66
+
+
 class ExecServerError(ShellToolError):
     """Something about the exec server, its client or one of its requests failed."""
 

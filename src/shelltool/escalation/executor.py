@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from shelltool.descriptor_limit import original_limits
+from shelltool.environment import without_credentials
 from shelltool.escalation.command import CommandResult, ShellCommand
 from shelltool.escalation.deciding import OutputChunk
 from shelltool.escalation.keeping import KeeperProgram
@@ -47,7 +48,9 @@ class ShellCommandExecutor:
             keeper=program,
             spare=SpareKeeper(program) if in_reserve else None,
             threads=self.threads,
-            environment=exact_variables(os.environ if environment is None else environment),
+            environment=exact_variables(
+                without_credentials(os.environ if environment is None else environment)
+            ),
             wrapper_variables=wrapper_variables(exact_text(str(wrapper))),
         )
         original_limits()

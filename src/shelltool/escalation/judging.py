@@ -33,7 +33,17 @@ _FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEX
 class Question:
     """One exec as it was asked about. `opened` is the file that is judged, and that an escalation executes."""
 
-    __slots__ = ("_planted", "_reach", "message", "opened", "program", "request", "size_bytes", "workdir_fd")
+    __slots__ = (
+        "_planted",
+        "_reach",
+        "message",
+        "opened",
+        "program",
+        "request",
+        "size_bytes",
+        "workdir_fd",
+        "workdir_sought",
+    )
 
     def __init__(self, frame: bytes, reach: Reach) -> None:
         self.message = message = read_request(frame)
@@ -41,6 +51,7 @@ class Question:
         self.program = program_path(message.file, message.workdir)
         self.opened = open_program(self.program)
         self.workdir_fd = -1
+        self.workdir_sought = False
         self.request = ExecRequest(
             file=message.file,
             argv=message.argv,
@@ -59,10 +70,11 @@ class Question:
         return self._planted
 
     def open_workdir(self) -> bool:
-        """Hold the working directory open, to start the program in it."""
-        with contextlib.suppress(OSError, ValueError):
-            if self.message.workdir.startswith("/"):
+        """Hold the working directory open, to start the program in it: what is there at the first time of asking."""
+        if not self.workdir_sought and self.message.workdir.startswith("/"):
+            with contextlib.suppress(OSError, ValueError):
                 self.workdir_fd = os.open(self.message.workdir, _FOLDER_FLAGS)
+        self.workdir_sought = True
         return self.workdir_fd >= 0
 
     def close(self) -> None:

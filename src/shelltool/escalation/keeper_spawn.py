@@ -150,12 +150,16 @@ def _become(request: Request, wanted: dict[int, int], lowest: int, keeper: int) 
 
 
 def _place(wanted: dict[int, int], lowest: int) -> None:
-    """Put each descriptor at its number, which may be where another is now."""
+    """Put each descriptor at its number, which may be where another is now.
+
+    A standard one that the caller has closed is taken by one that can't be used, or the first file that the program
+    opens would get its number, and messages would overwrite that.
+    """
     moved = {target: _above(source, lowest) for target, source in wanted.items()}
-    for target in range(KEEPER_SOCKET):
-        os.set_inheritable(target, False)  # noqa: FBT003 - it takes no name
     for target, source in moved.items():
         os.dup2(source, target)
+    for target in {0, 1, 2} - moved.keys():
+        os.dup2(os.open(os.devnull, os.O_WRONLY if target == 0 else os.O_RDONLY), target)
 
 
 def _above(fd: int, lowest: int) -> int:

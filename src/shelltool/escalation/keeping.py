@@ -48,21 +48,15 @@ class Keeper:
     """One keeper process and the socket to it. `end` and `kill` may be called from any thread, the rest from one."""
 
     def __init__(self, program: KeeperProgram) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._guard_pid = _start(program, theirs.fileno())
-            except OSError as error:
-                ours.close()
-                raise LaunchError(
-                    f"{program.path}: the keeper of processes does not start: {error}"
-                ) from error
-        self.socket = ours
+        try:
+            self.socket, self._guard_pid = _started(program)
+        except OSError as error:
+            raise LaunchError(f"{program.path}: the keeper of processes does not start: {error}") from error
         self._pid: int | None = None
         self._events = EventReader()
 
     def spawn(self, identifier: int, spawn: Spawn) -> None:
-        """Have a process started; whether that worked comes as an event."""
+        """Have a process started; whether that worked comes as an event. A `LaunchError`: nobody was told."""
         block = spawn.strings.block
         if len(block) <= INLINE_BYTES:
             self._send_spawn(identifier, spawn, spawn.body(block_in_file=False) + block)
@@ -112,7 +106,7 @@ class Keeper:
         self.end()
         deadline = time.monotonic() + FINISH_LIMIT_S
         while (left := deadline - time.monotonic()) > 0:
-            if select.select([self.socket], [], [], left)[0] and self.receive() is None:
+            if self._is_ready(select.POLLIN, left) and self.receive() is None:
                 break
         else:
             self.kill()
@@ -129,20 +123,45 @@ class Keeper:
                 time.sleep(REAP_ROUND_S)
 
     def _send(self, message: bytes, fds: "array.array[int] | None" = None) -> None:
-        """Send all of it, or nothing where the keeper is gone: its end comes as the end of its events."""
+        """Send all of it, or nothing where the keeper is gone: its end comes as the end of its events.
+
+        A `LaunchError`: the system takes no descriptors just now, and nothing was sent.
+        """
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else []
         view = memoryview(message)
         while view:
             try:
                 sent = self.socket.sendmsg([view], rights, _SEND_NOW)
             except BlockingIOError:
-                if not select.select([], [self.socket], [], SEND_LIMIT_S)[1]:
+                if not self._is_ready(select.POLLOUT, SEND_LIMIT_S):
                     return self.kill()
                 continue
-            except OSError:
+            except (BrokenPipeError, ConnectionResetError):
                 return None
+            except OSError as error:
+                if not rights:  # it may have a part of the message, and could make no sense of what follows
+                    return self.kill()
+                raise LaunchError(
+                    f"a command is not started: its descriptors can't be sent: {error}"
+                ) from error
             view, rights = view[sent:], []
         return None
+
+    def _is_ready(self, event: int, patience_s: float) -> bool:
+        """Wait for the socket, whose number may be more than select(2) takes."""
+        poll = select.poll()
+        poll.register(self.socket, event)
+        return bool(poll.poll(patience_s * 1000))
+
+
+def _started(program: KeeperProgram) -> tuple[socket.socket, int]:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            return ours, _start(program, theirs.fileno())
+        except OSError:
+            ours.close()
+            raise
 
 
 def _start(program: KeeperProgram, fd: int) -> int:

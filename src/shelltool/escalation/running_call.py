@@ -135,10 +135,12 @@ class RunningCall:
             self._told(served, keeper, report)
 
     def _abandon(self, keeper: Keeper, report: "_Report", error: BaseException) -> None:
-        if self._server:
-            self._server.close()
-        keeper.finish()
-        report.failed(error)
+        try:
+            if self._server:
+                self._server.close()
+            keeper.finish()
+        finally:
+            report.failed(error)
 
     @staticmethod
     def _told(served: _Served, keeper: Keeper, report: "_Report") -> None:
@@ -147,8 +149,10 @@ class RunningCall:
             report.served(served)
             keeper.finish()
         else:
-            keeper.finish()
-            report.served(served)
+            try:
+                keeper.finish()
+            finally:
+                report.served(served)
 
     def _environment(self) -> dict[str, str]:
         env = self._command.env

@@ -221,6 +221,7 @@ class CallServer:
         question = conversation.question = self._judge.question(frame)
         decision = self._judge.decide_now(question)
         if decision is None:
+            question.open_workdir()  # who is asked may be a person, who takes their time
             self._asked.add(conversation.number)
             self._asker.ask(question, conversation.number)
         else:

@@ -118,9 +118,11 @@ def _decoded(data: bytes | str) -> dict[str, Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedError(f"duplicate JSON object key `{twice[:100]}`")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise MalformedError(f"duplicate JSON object key `{name[:100]}`")
+            seen.add(name)
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from shelltool.environment import without_credentials
 from shelltool.escalation.native import default_keeper
 from shelltool.exec_server.processes.interception import INTERCEPTIONS_MAX, Interceptor
 from shelltool.rules.in_force import RulesInForce
@@ -24,6 +25,6 @@ def make_interceptor(report: Callable[[str], None]) -> Interceptor:
         wrapper=str(find_program(WRAPPER)),
         keeper=default_keeper(),
         rules=RulesInForce(report=report),
-        environment=os.environ.copy(),
+        environment=without_credentials(os.environ),
         threads=ThreadPoolExecutor(INTERCEPTIONS_MAX, thread_name_prefix="interception"),
     )

@@ -21,6 +21,7 @@ from shelltool.exec_server.transports.lines import guarded_standard_streams
 from shelltool.exec_server.transports.websocket import Limits
 from shelltool.execpolicy.layers import SYSTEM_RULES, codex_home
 from shelltool.shells import vendor_roots
+from shelltool.standard_streams import require_open
 
 if TYPE_CHECKING:
     from shelltool.exec_server.processes.interception import Interceptor
@@ -51,11 +52,12 @@ class Options(BaseModel):
 
     def token_digest(self) -> bytes | None:
         """Give the digest of the token that clients need, if they need one."""
-        if self.ws_token_file and self.ws_token_sha256:
+        # An empty value, as of a shell variable that is not set, is a bad token and not none.
+        if self.ws_token_file is not None and self.ws_token_sha256 is not None:
             raise ServerError("--ws-token-file and --ws-token-sha256 name two tokens: leave one out")
-        if self.ws_token_file:
+        if self.ws_token_file is not None:
             return read_token(self.ws_token_file)
-        if self.ws_token_sha256:
+        if self.ws_token_sha256 is not None:
             return parse_digest(self.ws_token_sha256)
         if self.ws_auth:
             raise ServerError(
@@ -112,6 +114,7 @@ class JsonLines(logging.Formatter):
 def run(options: Options) -> int:
     """Serve until a signal, or the end of stdin, says that it is over."""
     address = parse_listen(options.listen)
+    require_open("stdout", *(["stdin"] if address is None or options.exit_on_stdin_close else []))
     settings = options.settings()
     if address:
         check_exposure(address, settings.token_digest)

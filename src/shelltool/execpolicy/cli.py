@@ -1,7 +1,8 @@
 """`codex-execpolicy`: what a set of rules files says about a command line; reads no configuration.
 
 Results go to stdout as JSON, every problem with a rules file to stderr as a chain of causes. The status is 0
-whatever the decision, 1 for a rules file that can't be used and 2 for a command line that makes no sense.
+whatever the decision, 1 for a rules file that can't be used, 2 for a command line that makes no sense and 66 for a
+result that can't be written.
 """
 
 import json
@@ -10,18 +11,27 @@ from pathlib import Path
 
 import click
 
-from shelltool.errors import RulesFileError
+from shelltool.errors import RulesFileError, StreamError
+from shelltool.standard_streams import write_result
+from shelltool.version import version_option
 
+NAME = "codex-execpolicy"
+EXAMPLES = f"""\b
+Examples:
+  {NAME} check --rules ~/.codex/rules/default.rules git push --force
+  {NAME} check -r a.rules -r b.rules --resolve-host-executables /usr/bin/git status
+"""
 _INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@version_option(NAME)
 def main() -> None:
     """Ask the rules that decide which commands an agent may run."""
 
 
 # The command's own options begin with the first word that is none of ours.
-@main.command(context_settings={"allow_interspersed_args": False})
+@main.command(epilog=EXAMPLES, context_settings={"allow_interspersed_args": False})
 @click.option(
     "-r",
     "--rules",
@@ -45,13 +55,7 @@ def check(
     resolve_host_executables: bool,  # noqa: FBT001
     command: tuple[str, ...],
 ) -> None:
-    r"""Print the rules that match COMMAND and the strictest decision as JSON.
-
-    \b
-    Examples:
-      codex-execpolicy check --rules ~/.codex/rules/default.rules git push --force
-      codex-execpolicy check -r a.rules -r b.rules --resolve-host-executables /usr/bin/git status
-    """
+    """Print the rules that match COMMAND and the strictest decision as JSON."""
     # Imported here, so that `--help` doesn't wait for the models.
     from shelltool.execpolicy.loading import load_rules
     from shelltool.execpolicy.policy import Resolution
@@ -69,8 +73,12 @@ def check(
     shown = policy.evaluate(command, resolution=resolution).to_json()
     layout = {"indent": 2} if pretty else {"separators": (",", ":")}
     text = json.dumps(shown, ensure_ascii=False, **layout)
-    # In UTF-8 whatever the locale is: it is JSON.
-    click.echo(text.encode())
+    try:
+        # In UTF-8 whatever the locale is: it is JSON.
+        write_result(f"{text}\n".encode())
+    except StreamError as error:
+        click.echo(f"{NAME}: error: {error}", err=True)
+        sys.exit(error.exit_code)
 
 
 def _is_text(word: str) -> bool:

@@ -71,6 +71,8 @@ class PolicyLayers:
 
     folders: tuple[Path, ...] = ()
     problems: tuple[Problem, ...] = ()
+    # Those of the folders whose rules may only make decisions stricter.
+    planted: tuple[Path, ...] = ()
 
     @classmethod
     def load(
@@ -112,7 +114,7 @@ class PolicyLayers:
             try:
                 if isinstance(outcome, RulesFileError):
                     raise outcome
-                builder.add(outcome)
+                builder.add(outcome, could_be_planted=path.parent in self.planted)
             except RulesFileError as error:
                 problems.append(Problem(path=path, line=error.line, message=error.sentence))
         return LoadedPolicy(policy=builder.build(), problems=tuple(problems))

@@ -44,8 +44,11 @@ class PolicyBuilder:
         self._files: list[EvaluatedFile] = []
         self._hosts: dict[str, frozenset[str]] = {}
 
-    def add(self, file: EvaluatedFile) -> None:
-        """Check the examples of a file and take it in, or raise RulesFileError."""
+    def add(self, file: EvaluatedFile, *, could_be_planted: bool = False) -> None:
+        """Check the examples of a file and take it in, or raise RulesFileError.
+
+        Of one that `could_be_planted`, only what makes decisions stricter.
+        """
         hosts = self._hosts | {entry.name: entry.paths for entry in file.hosts}
         if sum(examples.comparisons for examples in file.examples) > MOST_COMPARISONS:
             raise RulesFileError(
@@ -56,7 +59,9 @@ class PolicyBuilder:
                 check_examples(examples, hosts)
             except StatementError as refusal:
                 raise RulesFileError(file.name, str(refusal), line=examples.line) from refusal
-        self._hosts = hosts
+        if could_be_planted:
+            file = _only_stricter(file)
+        self._hosts |= {entry.name: entry.paths for entry in file.hosts}
         self._files.append(file)
 
     def build(self) -> Policy:
@@ -66,6 +71,19 @@ class PolicyBuilder:
             hosts=[entry for file in self._files for entry in file.hosts],
             network_rules=[rule for file in self._files for rule in file.network_rules],
         )
+
+
+def _only_stricter(file: EvaluatedFile) -> EvaluatedFile:
+    return dataclasses.replace(
+        file,
+        rules=tuple(
+            dataclasses.replace(rule, could_be_planted=True)
+            for rule in file.rules
+            if rule.decision > Decision.ALLOW
+        ),
+        hosts=(),  # they replace what others say about where a program may lie
+        network_rules=tuple(rule for rule in file.network_rules if rule.decision > Decision.ALLOW),
+    )
 
 
 def load_rules(paths: Sequence[Path], limits: Limits = DEFAULT_LIMITS) -> Policy:

@@ -20,6 +20,8 @@ class PrefixRule:
     decision: Decision = Decision.ALLOW
     justification: str | None = None
     canonical: bool = False
+    # Whether sandboxed commands could have written it: then it takes nothing out of the sandbox.
+    could_be_planted: bool = False
     # Where it was written, for messages: "path:line".
     origin: str = dataclasses.field(default="", compare=False)
     _accepted: tuple[frozenset[str], ...] = dataclasses.field(init=False, repr=False, compare=False)

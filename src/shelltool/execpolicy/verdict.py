@@ -101,15 +101,21 @@ def _by_rules(policy: Policy, execution: Execution) -> Verdict | None:
         return None
     matches = tuple(found[order] for order in sorted(found))
     decision = max(match.decision for match in matches)
-    deciding = [match for match in matches if match.decision == decision]
+    way_out = _strictest(match for match in matches if not match.rule.could_be_planted)
     return Verdict(
         decision=decision,
         source=Source.RULE,
         matches=matches,
-        reason=_justification(deciding),
-        leaves_sandbox=decision < Decision.FORBIDDEN,
-        by_basename=not any(match.rule.first.startswith("/") for match in deciding),
+        reason=_justification(_strictest(matches)),
+        leaves_sandbox=decision < Decision.FORBIDDEN and bool(way_out),
+        by_basename=not any(match.rule.first.startswith("/") for match in way_out),
     )
+
+
+def _strictest(matches: Iterable[RuleMatch]) -> list[RuleMatch]:
+    found = list(matches)
+    decision = max((match.decision for match in found), default=None)
+    return [match for match in found if match.decision == decision]
 
 
 def _justification(matches: Iterable[RuleMatch]) -> str | None:

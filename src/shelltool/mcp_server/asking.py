@@ -44,8 +44,9 @@ def can_be_asked(client: ClientCapabilities | None) -> bool:
 
 def question(approval: Approval) -> str:
     """Give the text that a person reads."""
+    command, folder = command_line((approval.program, *approval.argv[1:])), command_line([approval.workdir])
     lines = [
-        f"Allow agent to run `{command_line((approval.program, *approval.argv[1:]))}` in `{plain(approval.workdir)}`?",
+        f"Allow agent to run `{command}` in `{folder}`?",
         _PLACES[approval.place],
     ]
     if approval.could_be_planted:

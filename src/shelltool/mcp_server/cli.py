@@ -10,6 +10,7 @@ import click
 from shelltool.command_line import run_command
 from shelltool.errors import ProgramMissingError
 from shelltool.shells import SHELLS, WRAPPER, check_intercepts, find_program, find_shell, named_program
+from shelltool.standard_streams import require_open
 from shelltool.version import installed_version, version_option
 
 NAME = "codex-exec-mcp-server"
@@ -57,6 +58,7 @@ def command(
 
     Rules are read from /etc/codex/rules, $CODEX_HOME/rules and the .codex/rules of trusted projects.
     """
+    require_open("stdin", "stdout")
     chosen = name or ("zsh" if zsh and not bash else "bash")
     shell = find_shell(chosen, {"bash": bash, "zsh": zsh}[chosen])
     check_intercepts(shell)

@@ -22,8 +22,8 @@ from shelltool.sandbox import (
     Policy,
     SandboxPlan,
     Surroundings,
+    Written,
     choose_engine,
-    could_write,
     plan_policy,
     sweep,
 )
@@ -40,9 +40,6 @@ from shelltool.sandbox.policy import (
 CAPABILITY = "codex/sandbox-state"
 VERSION = "1.0.0"
 UPDATE = f"{CAPABILITY}/update"
-PLANS_REMEMBERED = 64
-"""Of one session; where there were more, anything could have been written."""
-
 INHERITED = InheritancePolicy(inherit="all", ignore_default_excludes=True)
 """Commands are the user's own and get what the user's shell has, but for the server's credentials."""
 
@@ -97,7 +94,7 @@ class Confinement:
         self._choose = engine
         self._engine: asyncio.Future[Engine] | None = None
         self._state: SandboxState | None = None
-        self._plans: dict[SandboxPlan, None] = {}
+        self._written = Written()
 
     def begin(self) -> None:
         """Try the engines, on a thread; calls that need one wait for that."""
@@ -133,16 +130,13 @@ class Confinement:
 
     def could_have_written(self, path: Path) -> bool:
         """Tell whether a command of this session could have put something there, or could now. From any thread."""
-        plans = tuple(self._plans)
-        return len(plans) >= PLANS_REMEMBERED or could_write(*plans)(path)
+        return self._written.could_have_written(path)
 
     def _plan(
         self, engine: Engine, policy: Policy, around: Surroundings, workdir: Path
     ) -> tuple[SandboxPlan, tuple[str, ...]]:
         plan = plan_policy(policy, around, shielded=(*self._shielded, *engine.programs))
-        if len(self._plans) < PLANS_REMEMBERED:
-            # A new one, because threads look at the old one meanwhile.
-            self._plans = self._plans | {plan: None}
+        self._written.add(plan)
         return plan, engine.prefix(plan, cwd=str(workdir))
 
     def _describe(self, engine: asyncio.Future[Engine]) -> None:

@@ -194,9 +194,9 @@ def _render_judged(judged: Judged) -> dict[str, Any]:
     if len(request.argv) > ARGUMENTS_SHOWN:
         argv.append(f"[... {len(request.argv) - ARGUMENTS_SHOWN} arguments ...]")
     shown: dict[str, Any] = {
-        "program": plain(request.program),
+        "program": plain(shortened(request.program)),
         "argv": argv,
-        "workdir": plain(request.workdir),
+        "workdir": plain(shortened(request.workdir)),
         "decision": {Run: "run", Escalate: "escalate", Deny: "deny"}[type(judged.decision)],
         "outside_sandbox": isinstance(outcome, Escalate),
     }

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shelltool.execpolicy.layers import LoadedPolicy, PolicyLayers, Problem, codex_home
@@ -61,7 +61,7 @@ class RulesInForce:
     ) -> LoadedPolicy:
         """Give what is in force now, reading what has changed; with no working folder there is no project.
 
-        Rules that the sandboxed side could have written (`could_write`) are not in force.
+        Rules that the sandboxed side could have written (`could_write`) only make decisions stricter.
         """
         layers = self._layers(workdir, could_write)
         arrived = next(self._order)
@@ -78,9 +78,10 @@ class RulesInForce:
         planted = tuple(folder for folder in layers.folders if os.path.exists(folder) and could_write(folder))  # noqa: PTH110 - every call waits for this
         if not planted:
             return layers
-        message = "ignored, because sandboxed commands could have written it"
-        return PolicyLayers(
-            folders=tuple(folder for folder in layers.folders if folder not in planted),
+        message = "its rules only forbid and ask, because sandboxed commands could have written them"
+        return replace(
+            layers,
+            planted=planted,
             problems=(
                 *layers.problems,
                 *(Problem(path=path, message=message, is_broken=False) for path in planted),

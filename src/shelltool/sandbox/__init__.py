@@ -23,6 +23,7 @@ from shelltool.sandbox.planning import plan_context, plan_policy, plan_wrapped
 from shelltool.sandbox.policy import Policy, parse_policy
 from shelltool.sandbox.wrapped import unwrap
 from shelltool.sandbox.writable import could_have_written, could_write, open_file_could_have_been_written
+from shelltool.sandbox.written import Written
 
 __all__ = [
     "Engine",
@@ -34,6 +35,7 @@ __all__ = [
     "SandboxPlan",
     "SpawnSpec",
     "Surroundings",
+    "Written",
     "choose_engine",
     "could_have_written",
     "could_write",

@@ -52,6 +52,18 @@ def test_a_script_that_takes_the_socket_away_gets_no_command_at_all(world, trick
     assert b"CODEX_ESCALATE_SOCKET" in done.stderr
 
 
+def test_a_command_runs_in_the_folder_that_was_asked_about_whatever_has_its_name_by_then(world):
+    async def decide(request):
+        if request.argv[0] == "ls":
+            (world.root / "asked").rename(world.root / "aside")
+            (world.root / "asked").mkdir()
+            world.put("asked/swapped", "")
+        return Escalate(even_if_writable=True)
+
+    done = world.run("mkdir asked; cd asked; : >real; ls", policy=Waiting(decide))
+    assert done.stdout == b"real\n"
+
+
 @pytest.mark.parametrize("trick", TRICKS)
 def test_a_script_that_tampers_still_gets_its_commands_judged_and_run(shelled, trick):
     done = shelled.run(trick)

@@ -1,8 +1,11 @@
 """An escalated command has every descriptor that it would have inherited in place: with both keepers."""
 
+import sys
+
 import pytest
 
 from integration.escalation.faithful import escalate
+from integration.escalation.world import World
 
 
 def test_a_process_substitution_can_be_read(kept):
@@ -57,12 +60,45 @@ def test_nothing_else_arrives(kept):
     assert done.stdout.split() == [b"0", b"1", b"2", b"3"]  # 3 is the one that ls opens
 
 
-@pytest.mark.parametrize(("closing", "left"), [("<&-", "12"), (">&- 2>&-", "0"), ("<&- 2>&-", "1")])
-def test_what_is_closed_stays_closed(kept, closing, left):
-    look = "for n in 0 1 2; do [[ -e /proc/$$/fd/$n ]] && seen+=$n; done; echo $seen"
-    kept.put("prog", f"#!/bin/bash\n{look} >seen\n")
-    escalate(kept, f"./prog {closing}")
-    assert (kept.root / "seen").read_text(encoding="utf-8") == f"{left}\n"
+CLOSED = pytest.mark.parametrize(("closing", "left"), [("<&-", "12"), (">&- 2>&-", "0"), ("<&- 2>&-", "1")])
+
+USES = """
+import errno, os
+usable = ""
+for number, use in enumerate([lambda: os.read(0, 1), lambda: os.write(1, b""), lambda: os.write(2, b"")]):
+    try:
+        use()
+        usable += str(number)
+    except OSError as error:
+        assert error.errno == errno.EBADF
+with open("usable", "w") as file:
+    file.write(usable)
+"""
+
+OPENS = """
+import os
+number = os.open("opened", os.O_WRONLY | os.O_CREAT)
+os.write(number, b"%d" % number)
+"""
+
+
+@CLOSED
+def test_what_is_closed_can_not_be_used(kept, closing, left):
+    kept.put("prog", f"#!{sys.executable}\n{USES}")
+    for run in (escalate, World.run):
+        run(kept, f"./prog {closing}")
+        assert (kept.root / "usable").read_text(encoding="utf-8") == left
+
+
+@CLOSED
+def test_no_file_that_a_program_opens_gets_the_number_of_what_is_closed(kept, closing, left):
+    """Or what it says of its arguments, which the sandboxed side chose, would be written over the file."""
+    kept.put("prog", f"#!{sys.executable}\n{OPENS}")
+    for run in (World.run, escalate):
+        run(kept, f"./prog {closing}")
+        number = (kept.root / "opened").read_text(encoding="utf-8")
+        assert (number in "012") == (run is World.run)
+        assert number not in left
 
 
 def test_a_position_in_a_file_is_shared(kept):

@@ -54,6 +54,12 @@ def test_the_same_library_is_loaded_inside(world, evil_library):
     assert b"trapped" in done.stdout
 
 
+def test_a_credential_of_the_server_is_not_to_be_had_by_its_name(world):
+    world.own = {**world.own, "NODE_REPL_AUTH_TOKEN": "secret", "OPENAI_IDENTITY_TOKEN_FILE": "secret"}
+    script = "NODE_REPL_AUTH_TOKEN=x printenv NODE_REPL_AUTH_TOKEN; OPENAI_IDENTITY_TOKEN_FILE='() x' printenv; env"
+    assert b"secret" not in escalated(world, script, "printenv").output
+
+
 def test_programs_are_not_found_in_a_folder_that_the_sandboxed_side_can_write(world):
     world.put("bin/id", TRAP)
     done = escalated(world, f"PATH={world.root}/bin:$PATH; env id -u", "env")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from integration.escalation.world import MARK, World, gone_within, marked_processes
-from shelltool.escalation.keeping import KeeperProgram
+from shelltool.escalation.keeping import Keeper, KeeperProgram
 
 STUBBORN = "(trap '' TERM HUP INT; sleep 1000; :) & "
 DOUBLE_FORK = "(setsid setsid sleep 1000 &) ; (setsid bash -c 'trap \"\" TERM; sleep 1001; :' &) ; "
@@ -42,6 +42,18 @@ def test_a_call_whose_script_stops_its_keeper_goes_on(kept):
     assert (done.result.timed_out, done.stdout) == (False, b"after\nmore\n")
 
 
+def test_a_call_ends_although_its_keeper_can_not_be_finished(world, monkeypatch):
+    finish = Keeper.finish
+
+    def fail_at_the_end(keeper):
+        finish(keeper)
+        raise OSError("no")
+
+    monkeypatch.setattr(Keeper, "finish", fail_at_the_end)
+    monkeypatch.setattr("shelltool.escalation.running_call.END_LIMIT_S", 1)
+    assert world.run("kill -KILL $PPID; sleep 1000").result.exit_code == 137
+
+
 def test_a_keeper_that_does_not_start_is_reported(world):
     world.keeper = KeeperProgram(Path("/no/such/keeper"))
     with pytest.raises(Exception, match="/no/such/keeper: the keeper of processes does not start"):
@@ -62,7 +74,7 @@ SERVER = """
 import asyncio, json, os, sys
 from pathlib import Path
 from shelltool.escalation import Escalate, Run, Sandbox, ShellCommand, ShellCommandExecutor
-from shelltool.escalation.keeping import KeeperProgram
+from shelltool.escalation.keeping import Keeper, KeeperProgram
 
 given = json.loads(sys.argv[1])
 

@@ -61,7 +61,8 @@ class Handles:
                     self._handles.pop(handle_id, None)
                 else:
                     self._handles[handle_id] = _Handle(fd)
-            if fd >= 0 and self._closed:
+                    fd = -1  # whoever closes the handle closes it
+            if fd >= 0:
                 os.close(fd)
 
     def read(self, handle_id: str, offset: int, length: int) -> tuple[bytes, bool]:

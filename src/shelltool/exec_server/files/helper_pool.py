@@ -165,9 +165,11 @@ class Helpers:
         with place.starting:
             if place.helper is None or not place.helper.is_alive:
                 place.end()
-                place.pins = [
-                    _pin(path) for path, found in place.key.identities[:WATCHED_LIMIT] if found is not None
-                ]
+                for path, found in place.key.identities[:WATCHED_LIMIT]:
+                    if found is not None:
+                        place.pins.append(
+                            _pin(path)
+                        )  # one by one: those before one that fails are closed, too
                 place.helper = self._start(engine, place)
             return place.helper
 

@@ -26,13 +26,10 @@ from shelltool.exec_server.session_messages import Approval as ApprovalAnswer
 from shelltool.exec_server.session_messages import ApproveExec
 from shelltool.rules.in_force import RulesInForce
 from shelltool.rules.judging import Answer, Approval, RulesPolicy
-from shelltool.sandbox import SandboxPlan, could_write
+from shelltool.sandbox import Written
 
 INTERCEPTIONS_MAX = 512
 """At once; the next ones wait for a thread."""
-
-PLANS_REMEMBERED = 64
-"""Where there were more, anything could have been written."""
 
 Approve = Callable[[ApproveExec], Awaitable[ApprovalAnswer]]
 
@@ -48,8 +45,8 @@ class Interceptor:
     rules: RulesInForce
     environment: Mapping[str, str]
     threads: ThreadPoolExecutor
-    _plans: dict[SandboxPlan, None] = field(default_factory=dict)
-    """Of all sandboxed processes that there were: what one has written, another one may find."""
+    _written: Written = field(default_factory=Written)
+    """By all sandboxed processes that there were."""
 
     @property
     def programs(self) -> tuple[str, ...]:
@@ -71,10 +68,11 @@ class Interceptor:
     async def begin(self, process_id: str, prepared: Prepared, approve: Approve) -> "Interception":
         """Make ready to answer for one process."""
         plan = prepared.plan if prepared.confined else None
-        if plan and len(self._plans) < PLANS_REMEMBERED:
-            self._plans[plan] = None
-        reach = self._could_have_written if plan else unconfined_could_write(Path(prepared.cwd))
-        rules = await self.rules.for_workdir(Path(prepared.cwd), could_write=self._could_have_written)
+        if plan:
+            self._written.add(plan)
+        could_have_written = self._written.could_have_written
+        reach = could_have_written if plan else unconfined_could_write(Path(prepared.cwd))
+        rules = await self.rules.for_workdir(Path(prepared.cwd), could_write=could_have_written)
 
         async def ask(approval: Approval) -> Answer:
             answer = await approve(_question(process_id, approval))
@@ -82,11 +80,6 @@ class Interceptor:
 
         policy = RulesPolicy(rules, ask=ask, pause=nullcontext, confined=prepared.confined)
         return Interception(self, policy, Reach(reach))
-
-    def _could_have_written(self, path: Path) -> bool:
-        """Tell whether a sandboxed process could have put something there. From any thread."""
-        plans = tuple(self._plans)
-        return len(plans) >= PLANS_REMEMBERED or could_write(*plans)(path)
 
 
 class Interception:

@@ -11,6 +11,7 @@ import pytest
 
 from integration.exec_server.files.subject import policy, workspace_write
 from shelltool.errors import SandboxUnavailableError
+from shelltool.exec_server.files import helper_pool
 from shelltool.exec_server.files.calls import LocalCalls
 from shelltool.exec_server.files.copying import copy
 from shelltool.exec_server.files.folders import create_folder
@@ -297,6 +298,23 @@ def test_nothing_is_left_open_when_the_helpers_are_closed(engine, helpers_of, tm
     assert len(os.listdir("/proc/self/fd")) == before
     with pytest.raises(SandboxUnavailableError), helpers.serving(workspace_write(tmp_path)):
         pass
+
+
+def test_nothing_is_left_open_when_a_path_can_not_be_watched(helpers_of, tmp_path, monkeypatch):
+    helpers, pin = helpers_of(ENGINES[0]), helper_pool._pin
+    opened: list[int] = []
+
+    def fail_later(path):
+        if len(opened) == 2:
+            raise SandboxUnavailableError(f"{path}: gone")
+        opened.append(pin(path))
+        return opened[-1]
+
+    monkeypatch.setattr(helper_pool, "_pin", fail_later)
+    with pytest.raises(SandboxUnavailableError, match="gone"), helpers.serving(workspace_write(tmp_path)):
+        pass
+    assert len(opened) == 2
+    assert not any(os.path.lexists(f"/proc/self/fd/{fd}") for fd in opened)
 
 
 @pytest.mark.parametrize("what", ["engine", "program"])

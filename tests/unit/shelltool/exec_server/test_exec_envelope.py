@@ -1,6 +1,7 @@
 """The envelope: what is read, what is refused, and that nothing else happens to bytes from a stranger."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
+PARSE_LIMIT_S = 10.0
+"""A hundred times what it takes."""
 ENVELOPES = st.dictionaries(
     st.sampled_from(["id", "method", "params", "result", "error", "trace", "jsonrpc"]), JSON, max_size=5
 )
@@ -81,6 +84,15 @@ def _is_plain(value):
 def test_what_can_be_read_in_two_ways_is_malformed(text, problem):
     with pytest.raises(MalformedError, match=problem):
         parse(text)
+
+
+def test_a_name_that_is_given_twice_is_found_in_one_pass():
+    """Searched for name by name it would take minutes; this is a stranger's text, on the event loop."""
+    many = ",".join(f'"{number}":0' for number in range(60_000))
+    began = time.process_time()
+    with pytest.raises(MalformedError, match="duplicate JSON object key `z`"):
+        parse(f'{{{many},"z":0,"z":0}}')
+    assert time.process_time() - began < PARSE_LIMIT_S
 
 
 def test_what_is_written_can_be_read():

@@ -29,6 +29,9 @@ GIVEN = {
         (["--ws-token-file", "/nope", "--ws-token-sha256", "0" * 64], "name two tokens"),
         (["--ws-token-file", "/nope"], "No such file or directory"),
         (["--ws-token-sha256", "nonsense"], "64 hexadecimal digits"),
+        (["--ws-token-sha256", ""], "64 hexadecimal digits"),
+        (["--ws-token-file", ""], "Is a directory"),
+        (["--ws-token-file", "", "--ws-token-sha256", ""], "name two tokens"),
     ],
 )
 def test_a_bad_command_line_says_what_is_wrong_and_serves_nobody(options, problem, monkeypatch, capsys):

@@ -65,3 +65,18 @@ def test_the_example_of_the_documentation_is_true(check):
         "\n"
     )[:2]
     assert check(rules, "--rules", "p.rules", *command.split()).stdout == answer + "\n"
+
+
+def test_the_help_shows_each_example_on_a_line_of_its_own():
+    shown = CliRunner().invoke(main, ["check", "--help"]).stdout
+    assert "\\b" not in shown
+    assert (
+        "\n    codex-execpolicy check -r a.rules -r b.rules --resolve-host-executables /usr/bin/git status\n"
+        in shown
+    )
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_it_tells_its_version_as_the_other_programs_do(option):
+    result = CliRunner().invoke(main, [option])
+    assert (result.exit_code, result.stdout.split()[0]) == (0, "codex-execpolicy")

@@ -51,6 +51,18 @@ def test_layers_come_from_the_system_the_user_and_the_project_from_its_root_down
     assert names(machine.load()) == ["system", "user"]
 
 
+def test_a_layer_that_could_be_planted_allows_nothing_and_says_nothing_about_where_programs_lie(machine):
+    machine.write(
+        machine.system, 'prefix_rule(["git"])\nhost_executable(name = "git", paths = ["/usr/bin/git"])'
+    )
+    text = 'prefix_rule(["make"])\nprefix_rule(["rm"], "prompt")\nhost_executable(name = "git", paths = ["/ws/git"])'
+    machine.write(machine.home / "rules", text)
+    found = PolicyLayers(folders=(machine.system, machine.home / "rules"), planted=(machine.home / "rules",))
+    loaded = found.read()
+    assert (names(loaded), loaded.problems) == (["git", "rm"], ())
+    assert loaded.policy.hosts == {"git": frozenset({"/usr/bin/git"})}
+
+
 def test_rules_remember_where_they_were_written(machine):
     path = machine.write(machine.system, '\nprefix_rule(["x"])')
     assert machine.load().policy.rules[0].origin == f"{path}:2"

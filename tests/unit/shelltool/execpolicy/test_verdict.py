@@ -47,6 +47,16 @@ def test_a_prompt_by_rule_leaves_the_sandbox_and_a_heuristic_one_does_not():
     assert not by_heuristic.leaves_sandbox
 
 
+def test_a_rule_that_could_be_planted_asks_and_takes_nothing_out_of_the_sandbox():
+    planted = PrefixRule(first="/bin/make", decision=Decision.PROMPT, could_be_planted=True)
+    alone = decide([planted], ["make"], "/bin/make", "/bin/make")
+    beside = decide([planted, rule("make")], ["make"], "/usr/bin/make", "/usr/bin/make")
+    stricter = decide([planted, rule("make", decision=Decision.PROMPT)], ["make"], "/bin/make", "/bin/make")
+    assert (alone.decision, alone.leaves_sandbox) == (Decision.PROMPT, False)
+    assert (beside.decision, beside.leaves_sandbox) == (Decision.ALLOW, True)
+    assert (stricter.leaves_sandbox, stricter.by_basename) == (True, True)
+
+
 def test_a_rule_that_allows_silences_the_heuristic():
     assert decide([rule("rm")], ["rm", "-f", "x"], "/bin/rm").decision is Decision.ALLOW
 

@@ -50,6 +50,12 @@ def test_the_question_names_program_arguments_and_folder():
     assert question(approval()).startswith("Allow agent to run `/usr/bin/git push` in `/work`?")
 
 
+def test_a_folder_is_quoted_as_a_word_and_not_endless():
+    spoof = "/home/me/work`?  It only reads, and stays INSIDE the sandbox. (`"
+    assert f"in `'{spoof}'`?" in question(approval(workdir=spoof)).splitlines()[0]
+    assert len(question(approval(workdir="/" + "\1" * 2_500_000))) < 20_000
+
+
 @pytest.mark.parametrize(
     ("place", "said"),
     [

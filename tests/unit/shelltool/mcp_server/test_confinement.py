@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from shelltool.errors import SandboxPolicyError, SandboxUnavailableError
-from shelltool.mcp_server import confinement as module
 from shelltool.mcp_server.confinement import Confinement
+from shelltool.sandbox import written
 from shelltool.sandbox.engine import Engine, Refusal
 from shelltool.sandbox.placeholders import PLACEHOLDER_TIME
 from shelltool.sandbox.plan import OpKind, SandboxPlan
@@ -151,15 +151,19 @@ def test_what_could_once_be_written_is_remembered(tmp_path):
     assert not confined.sandbox.could_write(Path("/usr/bin/env"))
 
 
-def test_after_too_many_policies_anything_could_have_been_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "PLANS_REMEMBERED", 2)
+def test_after_many_policies_what_one_of_them_let_be_written_still_counts_and_nothing_else(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(written, "PLANS_REMEMBERED", 1)
     scene = Scene()
-    for name in ("one", "two"):
+    names = ("one", "two", "three")
+    for name in names:
         (tmp_path / name).mkdir()
         scene.state({"type": "workspace-write", "exclude_slash_tmp": True}, tmp_path / name)
         confined = scene.call(tmp_path)
     assert confined.sandbox.could_write
-    assert confined.sandbox.could_write(Path("/usr/bin/env"))
+    assert all(confined.sandbox.could_write(tmp_path / name / "file") for name in names)
+    assert not confined.sandbox.could_write(Path("/usr/bin/env"))
 
 
 def test_without_an_engine_sandboxed_calls_are_refused_with_the_reason(tmp_path):

@@ -121,3 +121,10 @@ def test_what_was_judged_is_told_within_bounds():
     assert rendered["judged_count"] == 12_345
     assert rendered["judged"][0]["argv"][-1] == "[... 968 arguments ...]"
     assert len(str(rendered)) < 1_000_000
+
+
+def test_a_path_that_the_sandboxed_side_made_up_is_told_within_bounds():
+    path = "/" + "\1" * 2_500_000
+    long = request(program=path, workdir=path)
+    rendered = result(*[Judged(request=long, decision=Run(), outcome=Run())] * 1000)
+    assert len(str(rendered)) < 3_000_000

@@ -176,19 +176,22 @@ def test_a_broken_file_is_told_once_and_again_when_it_comes_back(rules, home, se
     assert rules.told[0].startswith(f"rules: {bad}:")
 
 
-def test_rules_that_sandboxed_commands_could_have_written_are_not_in_force(rules, home, settled):
-    (home / "rules" / "a.rules").write_text(GIT, encoding="utf-8")
+def test_rules_that_sandboxed_commands_could_have_written_only_forbid_and_ask(rules, home, settled):
+    text = GIT + 'prefix_rule(["rm"], "prompt")\nprefix_rule(["make"], "allow")\n'
+    (home / "rules" / "a.rules").write_text(text, encoding="utf-8")
 
-    async def ask():
-        return [
-            await rules.decide("git", could_write=lambda path: path == home / "rules"),
-            await rules.decide("git"),
-        ]
+    async def ask(**options):
+        loaded = await rules.in_force.for_workdir(None, **options)
+        verdicts = [loaded.decide([name], program=f"/usr/bin/{name}") for name in ("git", "rm", "make")]
+        return [(verdict.decision, verdict.leaves_sandbox) for verdict in verdicts]
 
-    assert bounded(ask()) == [Decision.ALLOW, Decision.FORBIDDEN]
+    forbidden, prompt, allow = Decision.FORBIDDEN, Decision.PROMPT, Decision.ALLOW
+    planted = bounded(ask(could_write=lambda path: path == home / "rules"))
+    assert planted == [(forbidden, False), (prompt, False), (allow, False)]
     assert rules.told == [
-        f"rules: {home / 'rules'}: ignored, because sandboxed commands could have written it"
+        f"rules: {home / 'rules'}: its rules only forbid and ask, because sandboxed commands could have written them"
     ]
+    assert bounded(ask()) == [(forbidden, False), (prompt, True), (allow, True)]
 
 
 def test_a_trusted_project_has_its_own_rules(rules, home, tmp_path, settled):

@@ -72,6 +72,33 @@ def test_what_is_opened_when_the_connection_is_gone_is_closed(file, opened):
         handles.read("h", 0, 1)
 
 
+def test_a_file_is_closed_once_when_the_connection_ends_just_after_its_opening(file, opened):
+    handles = Handles()
+    others: list[int] = []
+
+    class EndsWhenLetGo:
+        """The lock; at its second letting go, when the handle is kept, the connection ends."""
+
+        def __init__(self, lock):
+            self._lock, self._times = lock, 0
+
+        def __enter__(self):
+            return self._lock.__enter__()
+
+        def __exit__(self, *error):
+            self._lock.__exit__(*error)
+            self._times += 1
+            if self._times == 2:
+                handles.close_all()
+                opener(file, others)()
+
+    handles._lock = EndsWhenLetGo(handles._lock)  # type: ignore[assignment]
+    handles.open("h", opener(file, opened))
+    assert others == opened
+    assert is_open(others[0])
+    os.close(others[0])
+
+
 def test_a_file_stays_open_while_it_is_read(file, opened):
     handles = Handles()
     handles.open("h", opener(file, opened))
