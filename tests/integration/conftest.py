@@ -8,20 +8,17 @@ target of the C programs, CONTRACT_COMMAND_TARGET that of the shells, and of the
 
 import os
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from integration.arena import EMULATED, LINUX, Arena, Shell
+from zig import compile_with_zig
 
 SHELLS = ("bash", "zsh")
 CHECKER = os.environ.get("CONTRACT_SANITIZE")
 WRAPPERS = Path(__file__).parent.parent / "wrappers"
-COMPILE_S = 300
-"""The first compile for a target also compiles its libc."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,17 +59,7 @@ def compile_c(source: Path, program: Path, target: str, *, static: bool = True) 
     # macOS has no static libc.
     linked = [] if "macos" in target else ["-static"] if static else ["-dynamic"]
     flags = ["-O1", *linked, "-s", "-fno-sanitize=undefined", "-Wall", "-Wextra", "-Werror"]
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *flags]
-    subprocess.run(
-        [*command, "-o", program, source], check=True, timeout=COMPILE_S, env=_compile_environment()
-    )
-
-
-def _compile_environment() -> dict[str, str]:
-    from shellbuild.cache import cache_root  # a run with CONTRACT_* alone may do without
-
-    cache = str(cache_root() / "zig")
-    return {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    compile_with_zig(target, source, program, *flags)
 
 
 @pytest.fixture(scope="session")

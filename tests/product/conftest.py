@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from zig import compile_with_zig
 
 PASSTHROUGH = Path(__file__).parents[1] / "wrappers" / "passthrough.c"
 
@@ -31,9 +31,7 @@ def zsh_tree() -> Path:
 def passthrough(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A static wrapper that execs what it is given."""
     program = tmp_path_factory.mktemp("wrapper") / "passthrough"
-    cc = [sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-linux-musl", "-static", "-O1"]
-    subprocess.run([*cc, "-o", program, PASSTHROUGH], check=True, timeout=300)
-    return program
+    return compile_with_zig("x86_64-linux-musl", PASSTHROUGH, program, "-static", "-O1", "-s")
 
 
 @pytest.fixture

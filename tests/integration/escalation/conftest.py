@@ -6,8 +6,6 @@ another one, for another machine or with a sanitizer.
 
 import contextlib
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +17,9 @@ from integration.escalation.asked import Asked
 from integration.escalation.world import World
 from shelltool.escalation.keeping import KeeperProgram
 from shelltool.escalation.native import python_keeper, write_python_wrapper
+from zig import compile_with_zig
 
 NATIVE = Path(__file__).parents[3] / "native"
-COMPILE_S = 300
-"""The first compile for a target also compiles its libc."""
 
 
 @pytest.fixture(scope="session")
@@ -30,15 +27,9 @@ def native_helper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Compile the wrapper that is also the keeper."""
     if given := os.environ.get("ESCALATION_HELPER"):
         return Path(given).resolve(strict=True)
-    from shellbuild.cache import cache_root  # a run with a given helper may do without
-
     target = tmp_path_factory.mktemp("native") / "codex-execve-wrapper"
-    cc = [sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-linux-musl"]
-    flags = ["-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror", "-o", str(target)]
-    cache = str(cache_root() / "zig")
-    env = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
-    subprocess.run([*cc, *flags, str(NATIVE / "execve_wrapper.c")], check=True, timeout=COMPILE_S, env=env)
-    return target
+    flags = ["-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror"]
+    return compile_with_zig("x86_64-linux-musl", NATIVE / "execve_wrapper.c", target, *flags)
 
 
 @pytest.fixture(scope="session")

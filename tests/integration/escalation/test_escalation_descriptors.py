@@ -6,13 +6,15 @@ import pytest
 
 from integration.escalation.faithful import escalate
 from integration.escalation.world import World
+from shelltool.escalation import launching
 
 
 def test_a_process_substitution_can_be_read(kept):
     assert escalate(kept, "cat <(echo x)").output == b"x\n"
 
 
-def test_a_process_substitution_can_be_written(kept):
+def test_a_process_substitution_can_be_written(kept, monkeypatch):
+    monkeypatch.setattr(launching, "LINGER_MS", 20_000)  # of a machine where an exec takes long
     done = escalate(kept, "sh -c 'echo x >\"$0\"' >(cat; echo end); sleep 0.1")
     assert done.output == b"x\nend\n"
 

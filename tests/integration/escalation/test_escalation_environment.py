@@ -1,6 +1,5 @@
 """What an escalated command does not inherit, with the attack that each variable would be."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from integration.escalation.world import ByName
 from shelltool.escalation import Escalate, Run
+from zig import compile_with_zig
 
 TRAP = "#!/bin/sh\necho trapped\n"
 
@@ -28,19 +28,7 @@ def evil_library(tmp_path):
         encoding="utf-8",
     )
     library = tmp_path / "evil.so"
-    cc = [
-        sys.executable,
-        "-m",
-        "ziglang",
-        "cc",
-        "-target",
-        "x86_64-linux-gnu.2.17",
-        "-shared",
-        "-fPIC",
-        "-nostdlib",
-    ]
-    subprocess.run([*cc, "-o", str(library), str(source), "-lc"], check=True, timeout=300)
-    return library
+    return compile_with_zig("x86_64-linux-gnu.2.17", source, library, "-shared", "-fPIC", "-nostdlib", "-lc")
 
 
 def test_a_library_of_the_sandboxed_side_is_not_loaded(world, evil_library):

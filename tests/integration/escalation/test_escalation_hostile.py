@@ -108,13 +108,13 @@ for s in streams[-1:]: print(answer(s))
 
 
 def test_a_half_sent_request_is_given_up(attack, monkeypatch):
-    monkeypatch.setattr(conversation, "INCOMPLETE_S", 0.3)
+    monkeypatch.setattr(conversation, "INCOMPLETE_S", 1.0)
     said = attack('s = open_stream(); s.sendall(struct.pack("<I", 100) + b"{"); print(answer(s))')
     assert said == b"b''\n"
 
 
 def test_an_escalation_whose_descriptors_never_come_is_given_up(attack, monkeypatch):
-    monkeypatch.setattr(conversation, "INCOMPLETE_S", 0.3)
+    monkeypatch.setattr(conversation, "INCOMPLETE_S", 1.0)
     said = attack("""
 s = open_stream(); s.sendall(frame(request("/bin/cat"))); print(answer(s)); print(answer(s))
 """)
@@ -225,7 +225,7 @@ print(sum(answer(s) == b'{"action":"Run"}' for s in streams))
 
 def test_conversations_beyond_the_limit_wait(attack, monkeypatch):
     monkeypatch.setattr("shelltool.escalation.server.CONVERSATIONS_MAX", 8)
-    monkeypatch.setattr(conversation, "INCOMPLETE_S", 0.3)
+    monkeypatch.setattr(conversation, "INCOMPLETE_S", 1.0)
     said = attack("""
 idle = [open_stream() for _ in range(12)]
 s = open_stream(); s.sendall(frame(request("/bin/true"))); print(answer(s))

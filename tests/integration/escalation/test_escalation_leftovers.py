@@ -4,16 +4,14 @@ Every `world` also checks this at the end of its test, by a mark in the environm
 """
 
 import asyncio
-import subprocess
-import sys
 import time
 
 import pytest
 
 from integration.escalation.world import ByName, HeldTime, Waiting
 from shelltool.escalation import Call, Run
+from zig import compile_with_zig
 
-COMPILE_S = 300
 STUBBORN = "(trap '' TERM HUP INT; sleep 1000; :) & "
 DOUBLE_FORK = "(setsid setsid sleep 1000 &) ; (setsid bash -c 'trap \"\" TERM; sleep 1001; :' &) ; "
 
@@ -50,8 +48,7 @@ int main(void) { for (;;) { pid_t pid = fork(); if (pid != 0) _exit(0); } }
 def phoenix(kept):
     """Compile a program that lives on in its children, each of which takes microseconds."""
     source = kept.put("phoenix.c", PHOENIX)
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-linux-musl", "-O1", "-static"]
-    subprocess.run([*command, "-o", kept.root / "phoenix", source], check=True, timeout=COMPILE_S)
+    compile_with_zig("x86_64-linux-musl", source, kept.root / "phoenix", "-O1", "-static", "-s")
 
 
 @pytest.mark.usefixtures("phoenix")

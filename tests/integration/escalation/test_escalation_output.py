@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from integration.escalation.world import ByName
-from shelltool.escalation import Escalate
+from shelltool.escalation import Escalate, launching
 
 
 def by_order(done):
@@ -133,7 +133,8 @@ def test_a_reader_that_fails_ends_the_call_and_says_why(world):
         asyncio.run(run())
 
 
-def test_what_a_process_substitution_still_writes_when_the_shell_ends_is_not_lost(kept):
+def test_what_a_process_substitution_still_writes_when_the_shell_ends_is_not_lost(kept, monkeypatch):
+    monkeypatch.setattr(launching, "LINGER_MS", 20_000)  # of a machine where an exec takes long
     assert kept.run("echo x > >(sleep 0.05; cat)").output == b"x\n"
 
 

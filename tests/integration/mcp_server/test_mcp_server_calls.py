@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,14 @@ from mcp_types import INVALID_PARAMS
 from integration.mcp_server.world import call, shell
 
 pytestmark = pytest.mark.build
+
+SERVER = b"shelltool.mcp_server.cli"
+IMPORTS = """
+from shelltool.mcp_server.sdk import import_lean
+import_lean()
+import time, shelltool.mcp_server.server
+print(time.process_time())
+"""
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
@@ -192,10 +202,11 @@ def test_progress_is_told_while_a_command_runs(world):
     assert told[1][1] == "running, 5 bytes of output"
 
 
-def newest_child():
-    """Give the process that this one has started last: the server."""
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text(encoding="utf-8")
-    return max(map(int, children.split()))
+def server_process():
+    """Give the one child of this process that is an MCP server."""
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text(encoding="utf-8").split()
+    (pid,) = (pid for pid in children if SERVER in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
+    return int(pid)
 
 
 def seconds_of_work(pid):
@@ -215,7 +226,7 @@ def fewest_descriptors(pid):
 
 def test_calls_leave_no_descriptor_open_in_the_server(world):
     async def use(client):
-        server = newest_child()
+        server = server_process()
         for _ in range(5):
             await shell(client, "/bin/true", workdir=world.work)
         before = await asyncio.to_thread(fewest_descriptors, server)
@@ -227,8 +238,18 @@ def test_calls_leave_no_descriptor_open_in_the_server(world):
     assert after <= before
 
 
-def test_the_server_is_ready_with_less_than_a_second_of_work(world):
-    async def use(_client):
-        return seconds_of_work(newest_child())
+def seconds_of_imports():
+    """Give the processor time that it takes on this machine to import what the server needs, and to do no more."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return float(
+        subprocess.run([sys.executable, "-c", IMPORTS], env=env, capture_output=True, check=True).stdout
+    )
 
-    assert min(world.use(use, state=None) for _ in range(3)) < 1.0
+
+def test_until_the_server_is_ready_it_does_little_but_import(world):
+    """What it imports is another test's; both together are a start of well under a second on a machine of today."""
+
+    async def use(_client):
+        return seconds_of_work(server_process()), await asyncio.to_thread(seconds_of_imports)
+
+    assert min(work / imports for work, imports in (world.use(use, state=None) for _ in range(3))) < 1.5

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from integration.mcp_server.world import Person, wait_until_gone
+from zig import COMPILE_S
 
 pytestmark = pytest.mark.build
 
@@ -22,7 +23,6 @@ ROWS = range(2, 21)
 FULL = "danger-full-access"
 UNSAID = None
 WORKSPACE = {"type": "workspace-write", "exclude_slash_tmp": True, "exclude_tmpdir_env_var": True}
-COMPILE_S = 300
 GONE_S = 2.0
 
 NO_ID = 'prefix_rule(["id"], "forbidden", justification="who cares")\n'

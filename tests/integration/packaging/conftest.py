@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from integration.packaging.trees import PLATFORMS, make_tree, programs_of
+from zig import COMPILE_S
 
-COMPILE_S = 900
-"""The first compile for a target also compiles its libc, which takes minutes on a busy machine."""
 PROGRAM = 'int main(void) { return 0; } const char note[] = "%s";\n'
 
 

@@ -14,10 +14,10 @@ from shellbuild.inspection import build_paths, check_programs, program_faults
 from shellbuild.platforms import Platform
 from shellbuild.project import ROOT, host_target, load_project
 from shellbuild.toolchain import build_environment, zig_toolchain
+from zig import COMPILE_S
 
 pytestmark = pytest.mark.build
 
-COMPILE_S = 300
 LOAD, DYNAMIC, GNU_STACK, GNU_RELRO = 1, 2, 0x6474E551, 0x6474E552
 LINUX = "x86_64-unknown-linux-musl"
 MAC = "x86_64-apple-darwin"

@@ -14,6 +14,7 @@ from integration.sandbox.watching import (
     marker_of,
     placeholders,
     processes_with,
+    program_of,
     started,
 )
 from integration.sandbox.world import DEADLINE_S, World
@@ -120,9 +121,9 @@ def test_what_a_killed_guard_left_can_be_swept_away(mounts: World):
     plan = mounts.plan()
     before = guards()
     child = started(mounts.start(f"echo ready; {SLEEP}", plan))
-    for guard in guards() - before:
-        if os.readlink(f"/proc/{guard}/exe") == os.fspath(mounts.engine.programs[0]):
-            os.kill(guard, signal.SIGKILL)
+    ours = [guard for guard in guards() - before if program_of(guard) == os.fspath(mounts.engine.programs[0])]
+    assert len(ours) == 1
+    os.kill(ours[0], signal.SIGKILL)
     finish(child)
     assert int((mounts.ws / ".git").stat().st_mtime) == PLACEHOLDER_TIME
     assert sweep(plan.paths(OpKind.RESERVED)) == []

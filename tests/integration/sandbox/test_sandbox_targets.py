@@ -8,13 +8,13 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from integration.sandbox.conftest import NATIVE
+from zig import compile_with_zig
 
 TARGETS = {"x86_64": (), "aarch64": ("qemu-aarch64-static",)}
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7, "i386": 0x40000003}
@@ -91,31 +91,9 @@ CASES = [
 
 
 def build(target: str, folder: Path) -> Path:
-    from shellbuild.cache import cache_root
-
     program = folder / f"codex-linux-sandbox-{target}"
-    cache = str(cache_root() / "zig")
-    subprocess.run(
-        [
-            *(
-                sys.executable,
-                "-m",
-                "ziglang",
-                "cc",
-                "-target",
-                f"{target}-linux-musl",
-                "-std=c11",
-                "-O2",
-                "-s",
-                "-static",
-            ),
-            *("-Wall", "-Wextra", "-Werror", "-o", program, NATIVE / "linux_sandbox.c"),
-        ],
-        check=True,
-        timeout=300,
-        env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
-    )
-    return program
+    flags = ["-std=c11", "-O2", "-s", "-static", "-Wall", "-Wextra", "-Werror"]
+    return compile_with_zig(f"{target}-linux-musl", NATIVE / "linux_sandbox.c", program, *flags)
 
 
 @pytest.fixture(scope="module", params=TARGETS)

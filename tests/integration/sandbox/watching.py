@@ -40,6 +40,14 @@ def guards() -> set[int]:
     return found
 
 
+def program_of(pid: int) -> str | None:
+    """Give what a process executes, or nothing where it has ended, which those of other tests may do at any moment."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except FileNotFoundError:
+        return None
+
+
 def placeholders(world: World) -> list[str]:
     return sorted(path.name for path in world.ws.iterdir() if path.name in PROTECTED_NAMES)
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -41,7 +42,10 @@ def test_a_lock_keeps_a_second_process_out_and_ends_with_its_owner(tmp_path):
     start = [sys.executable, "-c", program, str(entry)]
     with entry_lock(entry):
         child = subprocess.Popen(
-            start, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"PYTHONPATH": "src"}
+            start,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(1)

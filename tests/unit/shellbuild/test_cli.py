@@ -30,7 +30,7 @@ def test_an_error_is_one_line_on_stderr_with_its_own_status():
 )
 def test_what_a_cached_build_imports_is_light(module, heavy):
     program = f"import sys, {module}; print([m for m in {heavy!r} if m in sys.modules])"
-    env = {"PYTHONPATH": "src", "PATH": os.environ["PATH"]}
+    env = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]}
     done = subprocess.run(
         [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
     )

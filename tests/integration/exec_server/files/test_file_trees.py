@@ -1,6 +1,7 @@
 """Folders: made, listed, walked, copied, removed and renamed, by every kind of file service."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -364,11 +365,7 @@ def _setting(told, listed):
 
 def test_a_socket_in_a_tree_is_left_out_of_a_copy(subject, tmp_path):
     os.mkdir(subject.path("from"))
-    with socket.socket(socket.AF_UNIX) as listener:
-        os.chdir(subject.path("from"))
-        try:
-            listener.bind("s")
-        finally:
-            os.chdir("/")
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(subject.path("from")):
+        listener.bind("s")
     subject("copy", sourcePath=subject.path("from"), destinationPath=subject.path("to"), recursive=True)
     assert subject.tree() == {"from", "from/s", "to"}

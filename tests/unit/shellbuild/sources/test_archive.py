@@ -182,7 +182,7 @@ def test_redirects_end(web: Web) -> None:
 def test_a_server_that_falls_silent_is_left_after_the_deadline(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "READ_S", 0.2)
+    monkeypatch.setattr(module, "READ_S", 1.0)
     monkeypatch.setattr(module, "ATTEMPTS", 1)
     gate = threading.Event()
     source = web.serve("/a", CONTENT, break_after=[10], gate=gate)
