@@ -16,23 +16,26 @@ nox.options.sessions = ["lint", "types", "unit"]
 RELEASE = ("build", "release")
 """Dependency groups of what makes and publishes packages."""
 PACKAGING_TESTS = "tests/integration/packaging"
+# Where the machine forbids Python to keep what it compiled, each start would compile all of us anew.
+KEEP_COMPILED = {"PYTHONDONTWRITEBYTECODE": None}
 
 
 def shellbuild(session: nox.Session, *arguments: str, groups: tuple[str, ...] = ("build",)) -> None:
     """Install the maintainers' dependencies and run the toolkit."""
     install(session, *groups)
-    session.run("python", "-m", "shellbuild", *arguments, *session.posargs, env={"PYTHONPATH": "src"})
+    session.run(
+        *("python", "-m", "shellbuild", *arguments, *session.posargs),
+        env={"PYTHONPATH": "src", **KEEP_COMPILED},
+    )
 
 
 def pytest(session: nox.Session, *arguments: str, workers: str = "2") -> None:
     """Run tests with what they need; with nothing after `--`, the tests the session names."""
     install(session, "build", "release", "test", "runtime")
-    # The tests start Python some thousand times; where the machine forbids it to keep what it compiled, each start
-    # would compile all of us anew.
     session.run(
         *("pytest", "-n", workers, "--dist=worksteal", "--durations=25"),
         *(session.posargs or arguments),
-        env={"PYTHONDONTWRITEBYTECODE": None},
+        env=KEEP_COMPILED,
     )
 
 
