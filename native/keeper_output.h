@@ -117,6 +117,13 @@ take_signal(const struct signalfd_siginfo *signal)
     due[due_to++ % DUE_MAX] = (unsigned char)which;
 }
 
+/* More may come, for a moment from now on. */
+static void
+unsettle(void)
+{
+    settles_at = now_ms() + MOMENT_MS;
+}
+
 /* Take the signals that have come. */
 static void
 take_signals(void)
@@ -125,7 +132,7 @@ take_signals(void)
     ssize_t size, i;
 
     while ((size = read(signals, items, sizeof items)) > 0) {
-        settles_at = now_ms() + MOMENT_MS;
+        unsettle();
         for (i = 0; i < size / (ssize_t)sizeof *items; i++)
             take_signal(&items[i]);
     }
@@ -272,7 +279,7 @@ sweep_outputs(int all)
             relay(which);
     }
     if (!may_read())
-        settles_at = now_ms() + MOMENT_MS;
+        unsettle();
 }
 
 /* Tell whether no signal has come for a moment, but one had before. */
@@ -312,7 +319,7 @@ relay_outputs(int writers)
             return 0;
         else {
             grab(which);
-            settles_at = now_ms() + MOMENT_MS;
+            unsettle();
         }
     }
     return 0;

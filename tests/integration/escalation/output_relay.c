@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#pragma GCC diagnostic ignored "-Wunused-function"      /* only a part of the headers is used */
 #include "keeper_messages.h"
 #include "keeper_output.h"
 

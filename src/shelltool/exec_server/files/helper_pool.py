@@ -167,9 +167,8 @@ class Helpers:
                 place.end()
                 for path, found in place.key.identities[:WATCHED_LIMIT]:
                     if found is not None:
-                        place.pins.append(
-                            _pin(path)
-                        )  # one by one: those before one that fails are closed, too
+                        # One by one: those before one that fails are closed, too.
+                        place.pins.append(_pin(path))
                 place.helper = self._start(engine, place)
             return place.helper
 
